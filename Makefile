@@ -1,0 +1,54 @@
+# make demo: train and evaluate on the embedded task, on a machine with nothing but Python 3.11.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3; do \
+	command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	&& { command -v $$name; break; }; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+# Programs of this checkout compile once, whatever started them.
+export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.5
+PENDULUM := --config-path=configs/pendulum --config-name=base seed=0
+
+.PHONY: demo test test-slow lint format clean
+
+demo: $(VENV)/.installed
+	$(RUN) offline_world/cont_ensemble.py $(subst configs,../configs,$(PENDULUM))
+	$(RUN) offline_cont.py $(PENDULUM)
+
+test: lint
+	$(RUN) -m pytest -n 2 --dist loadfile
+
+test-slow: lint
+	$(RUN) -m pytest -m slow
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --check --quiet .
+
+format: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# Stamps: a second call installs nothing.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) (about 1.5 GB; minutes on a first call)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV), with the tests' tools (about 1.5 GB; minutes on a first call)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "no Python 3.11 or 3.12 was found: install one (Debian 12: apt-get install python3 python3-venv) or give make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; \
+		exit 1; fi
+	@$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf .pytest_cache .ruff_cache .cache *.egg-info build
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
