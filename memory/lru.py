@@ -1,0 +1,139 @@
+"""The linear recurrent unit (Orvieto et al. 2023) as the agent's memory (spec 5.1)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from layers import LayerNorm, Linear
+from memory.recurrence import Strategy, recurrence
+
+#: One memory state: per layer the real and imaginary part of h.
+State = Float[Array, "layer 2 hidden"]
+
+
+class LRU(eqx.Module):
+    """h_t = λ ⊙ h_{t−1}(1 − start_t) + e^γ ⊙ (B x_t),  y_t = Re(C h_t) + D ⊙ x_t,
+    with λ = exp(−exp(ν) + i exp(θ)).
+
+    B and C are complex, kept as real parts and applied as one real matrix product each.
+    """
+
+    nu_log: Float[Array, " hidden"]
+    theta_log: Float[Array, " hidden"]
+    gamma_log: Float[Array, " hidden"]
+    b_real: Float[Array, "hidden model"]
+    b_imag: Float[Array, "hidden model"]
+    c_real: Float[Array, "model hidden"]
+    c_imag: Float[Array, "model hidden"]
+    d: Float[Array, " model"]
+    strategy: Strategy = eqx.field(static=True)
+
+    def __init__(
+        self,
+        d_model: int,
+        d_hidden: int,
+        r_min: float,
+        r_max: float,
+        *,
+        strategy: Strategy = "auto",
+        key: PRNGKeyArray,
+    ):
+        keys = jax.random.split(key, 7)
+        radius, phase = jax.random.uniform(keys[0], (2, d_hidden))
+        self.nu_log = jnp.log(-0.5 * jnp.log(radius * (r_max**2 - r_min**2) + r_min**2))
+        self.theta_log = jnp.log(6.28 * phase)
+        self.gamma_log = 0.5 * jnp.log(1.0 - jnp.exp(-2.0 * jnp.exp(self.nu_log)))
+        self.b_real, self.b_imag = (
+            jax.random.normal(k, (d_hidden, d_model)) / (2.0 * d_model) ** 0.5 for k in keys[1:3]
+        )
+        self.c_real, self.c_imag = (
+            jax.random.normal(k, (d_model, d_hidden)) / d_hidden**0.5 for k in keys[3:5]
+        )
+        self.d = jax.random.normal(keys[5], (d_model,))
+        self.strategy = strategy
+
+    def states(
+        self,
+        x: Float[Array, "time model"],
+        start: Bool[Array, " time"],
+        h0: Float[Array, "2 hidden"],
+    ) -> Float[Array, "time 2*hidden"]:
+        """All hidden states, real parts before imaginary parts."""
+        modulus = jnp.exp(-jnp.exp(self.nu_log))
+        angle = jnp.exp(self.theta_log)
+        decay = modulus * jnp.cos(angle), modulus * jnp.sin(angle)
+        gain = jnp.exp(self.gamma_log)[:, None]
+        u = x @ jnp.concatenate([gain * self.b_real, gain * self.b_imag]).T
+        inputs = tuple(jnp.split(u, 2, axis=1))
+        h = recurrence(decay, inputs, start, (h0[0], h0[1]), self.strategy)
+        return jnp.concatenate(h, axis=1)
+
+    def output(
+        self, h: Float[Array, "time 2*hidden"], x: Float[Array, "time model"]
+    ) -> Float[Array, "time model"]:
+        return h @ jnp.concatenate([self.c_real, -self.c_imag], axis=1).T + jax.vmap(
+            jnp.multiply, (None, 0)
+        )(self.d, x)
+
+
+class LRUBlock(eqx.Module):
+    """x + GLU(gelu(LRU(LayerNorm(x)))) with GLU(v) = W₁v ⊙ sigmoid(W₂v)."""
+
+    norm: LayerNorm
+    lru: LRU
+    gate: Linear
+
+    def __init__(self, d_model: int, *lru_sizes, strategy: Strategy, key: PRNGKeyArray):
+        lru_key, gate_key = jax.random.split(key)
+        self.norm = LayerNorm(d_model)
+        self.lru = LRU(d_model, *lru_sizes, strategy=strategy, key=lru_key)
+        # W₁ and W₂ side by side: one matrix product
+        self.gate = Linear(d_model, 2 * d_model, key=gate_key)
+
+    def __call__(self, x, start, h0):
+        """(time, model) → (time, model) and the last state (2, hidden)."""
+        normed = jax.vmap(self.norm)(x)
+        h = self.lru.states(normed, start, h0)
+        last = h[-1].reshape(2, -1)
+        value, gate = jnp.split(
+            jax.vmap(self.gate)(jax.nn.gelu(self.lru.output(h, normed))), 2, axis=1
+        )
+        return x + value * jax.nn.sigmoid(gate), last
+
+
+class LRUStack(eqx.Module):
+    """`n_layers` LRU blocks, one after the other."""
+
+    blocks: tuple[LRUBlock, ...]
+    d_hidden: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        d_model: int,
+        d_hidden: int,
+        n_layers: int,
+        r_min: float,
+        r_max: float,
+        *,
+        strategy: Strategy = "auto",
+        key: PRNGKeyArray,
+    ):
+        self.d_hidden = d_hidden
+        self.blocks = tuple(
+            LRUBlock(d_model, d_hidden, r_min, r_max, strategy=strategy, key=k)
+            for k in jax.random.split(key, n_layers)
+        )
+
+    def initial_state(self) -> State:
+        return jnp.zeros((len(self.blocks), 2, self.d_hidden))
+
+    def __call__(
+        self, x: Float[Array, "time model"], start: Bool[Array, " time"], state: State
+    ) -> tuple[Float[Array, "time model"], State]:
+        """Encode one tape; `start` resets the state before its row. Returns the last state too."""
+        last_states = []
+        for block, h0 in zip(self.blocks, state, strict=True):
+            x, last = block(x, start, h0)
+            last_states.append(last)
+        return x, jnp.stack(last_states)
