@@ -1,0 +1,34 @@
+"""Make the bandit's dataset: 10 episodes of 100 pulls of arm 0, which pays with probability 0.5.
+
+    python offline_world/bandit_data.py
+    python offline_world/bandit_data.py --seed 1 --path my_bandit.npz
+
+The first command makes the file that comes with the project, bit for bit.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+# so that the published command works with or without PYTHONPATH
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from harness.entry import reported_errors  # noqa: E402
+from offline_world.bandit_dataset import make_dataset, save_dataset  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--path", type=Path, default=Path("offline_world/data/bandit.npz"))
+    arguments = parser.parse_args()
+    dataset = make_dataset(arguments.seed)
+    save_dataset(arguments.path, dataset)
+    print(f"{arguments.path}: arm 0 paid {dataset.rewards.mean():.3f} of {dataset.rewards.size}")
+
+
+if __name__ == "__main__":
+    with reported_errors():
+        main()

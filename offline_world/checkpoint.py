@@ -1,0 +1,146 @@
+"""Ensemble files in the published format (spec 2.4).
+
+First line: JSON `{"ensemble_size", "hidden_size", "has_ln"}`. Then one array after another as
+`numpy.save` writes it: the state size (continuous ensembles only), for each block the linear
+weight (member, out, in) and bias and the LayerNorm weight and bias if any, then weight and bias of
+the mean head and of the log σ head. A bandit's file has two blocks, no state size, no `has_ln`.
+"""
+
+import json
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from harness.errors import UserError
+from harness.files import atomic_write
+from offline_world.modules import Ensemble
+
+CONTINUOUS_DEPTH, BANDIT_DEPTH = 4, 2
+#: Of members and of hidden units: a header beyond it is damaged.
+LARGEST_SIZE = 2**20
+
+
+def load_ensemble(path: Path | str, state_dim: int, action_dim: int) -> Ensemble:
+    """The continuous ensemble in `path`, for states and actions of these sizes.
+
+    Raises UserError for a missing, foreign or truncated file and for other sizes.
+    """
+
+    def skeleton(header):
+        return _skeleton(header, state_dim + action_dim, state_dim + 1, residual=state_dim)
+
+    return _load(Path(path), skeleton, f"state size {state_dim} and action size {action_dim}")
+
+
+def load_bandit_ensemble(path: Path | str, arms: int) -> Ensemble:
+    """The bandit's reward ensemble in `path`, for this number of arms; errors as above."""
+
+    def skeleton(header):
+        return _skeleton(header, arms, 1, residual=0)
+
+    return _load(Path(path), skeleton, f"{arms} arms")
+
+
+def save_ensemble(path: Path | str, ensemble: Ensemble) -> None:
+    """Writes `ensemble` in the published format, whole or not at all."""
+    header: dict = {"ensemble_size": ensemble.size, "hidden_size": ensemble.hidden_size}
+    state_dim = ensemble.members.residual
+    if state_dim:
+        header["has_ln"] = ensemble.has_ln
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        file.write((json.dumps(header) + "\n").encode())
+        if state_dim:
+            np.save(file, state_dim)
+        for leaf, transposed in _published_leaves(ensemble):
+            leaf = np.asarray(leaf)
+            np.save(file, np.ascontiguousarray(leaf.swapaxes(1, 2)) if transposed else leaf)
+
+
+def _published_leaves(ensemble: Ensemble) -> list:
+    """The arrays in file order, each with whether the file holds its transpose."""
+    leaves = []
+    for block in ensemble.members.blocks:
+        leaves += [(block.linear.weight, True), (block.linear.bias, False)]
+        if block.norm is not None:
+            leaves += [(block.norm.scale, False), (block.norm.offset, False)]
+    for head in (ensemble.members.mean_head, ensemble.members.log_std_head):
+        leaves += [(head.weight, True), (head.bias, False)]
+    return leaves
+
+
+def _skeleton(header: dict, in_size: int, out_size: int, *, residual: int) -> Ensemble:
+    return eqx.filter_eval_shape(
+        Ensemble,
+        header["ensemble_size"],
+        in_size,
+        out_size,
+        header["hidden_size"],
+        depth=CONTINUOUS_DEPTH if residual else BANDIT_DEPTH,
+        residual=residual,
+        has_ln=header.get("has_ln", True),
+        key=jax.eval_shape(lambda: jax.random.key(0)),
+    )
+
+
+def _load(path: Path, make_skeleton: Callable[[dict], Ensemble], wanted: str) -> Ensemble:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (closed below; the error must name the path)
+    except OSError as error:
+        raise UserError(f"the world model {path} cannot be opened: {error.strerror}") from error
+    with file:
+        skeleton = make_skeleton(_read_header(path, file.readline()))
+        state_dim = skeleton.members.residual
+        if state_dim:
+            stored = int(_read_array(path, file, "the state size", (), np.integer))
+            if stored != state_dim:
+                raise UserError(
+                    f"the world model {path} is for states of size {stored}, but {wanted} are"
+                    " needed here: it belongs to another dataset"
+                )
+        leaves = []
+        for leaf, transposed in _published_leaves(skeleton):
+            shape = (leaf.shape[0], *leaf.shape[:0:-1]) if transposed else leaf.shape
+            array = _read_array(path, file, f"array {len(leaves)} for {wanted}", shape)
+            leaves.append(jnp.asarray(array.swapaxes(1, 2) if transposed else array))
+        if file.read(1):
+            raise UserError(f"the world model {path} goes on after its last array: not our format")
+    return eqx.tree_at(lambda e: [leaf for leaf, _ in _published_leaves(e)], skeleton, leaves)
+
+
+def _read_header(path: Path, line: bytes) -> dict:
+    try:
+        header = json.loads(line)
+        sizes = [header[key] for key in ("ensemble_size", "hidden_size")]
+        if all(type(size) is int and 0 < size < LARGEST_SIZE for size in sizes) and isinstance(
+            header.get("has_ln", True), bool
+        ):
+            return header
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UserError(
+        f"{path} is not a world model: its first line should be JSON with ensemble_size and"
+        " hidden_size; train one or download the published file again"
+    )
+
+
+def _read_array(
+    path: Path, file, name: str, shape: tuple[int, ...], kind: type[np.generic] = np.float32
+) -> np.ndarray:
+    try:
+        # not np.load, which would also try a zip file or a pickle
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, OSError, MemoryError, tokenize.TokenError) as error:
+        raise UserError(
+            f"the world model {path} is truncated or damaged at {name}: download or train it again"
+        ) from error
+    if array.shape != shape or not np.issubdtype(array.dtype, kind):
+        raise UserError(
+            f"the world model {path} has {array.dtype}{list(array.shape)} where {kind.__name__}"
+            f"{list(shape)} belongs ({name}): it is of another size"
+        )
+    return array

@@ -1,0 +1,41 @@
+"""From a trained ensemble to a world: the best members and the rollout threshold (spec 2.5)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from offline_world.fit import Criterion, holdout_scores
+from offline_world.modules import Ensemble
+from offline_world.uncertainty import UNCERTAINTIES
+
+ROWS_AT_ONCE = 1000
+
+
+def best_members(
+    ensemble: Ensemble, holdout: Float[Array, "holdout in+out"], size: int, criterion: Criterion
+) -> Ensemble:
+    """The `size` members with the lowest holdout score, best first."""
+    scores = eqx.filter_jit(holdout_scores)(ensemble, holdout, criterion)
+    return ensemble.subset(jnp.argsort(scores)[:size])
+
+
+def row_uncertainties(
+    ensemble: Ensemble, inputs: Float[Array, "row in"], unc_type: str
+) -> Float[np.ndarray, " row"]:
+    """The uncertainty of every row under all members, a thousand rows at a time on the device."""
+    count = inputs.shape[0]
+    batches = jnp.pad(inputs, ((0, -count % ROWS_AT_ONCE), (0, 0)))
+    batches = batches.reshape(-1, ROWS_AT_ONCE, inputs.shape[1])
+
+    @eqx.filter_jit
+    def run(ensemble, batches):
+        return jax.lax.map(lambda x: UNCERTAINTIES[unc_type](*ensemble(x)), batches)
+
+    return np.asarray(run(ensemble, batches)).reshape(-1)[:count]
+
+
+def rollout_threshold(uncertainties: Float[np.ndarray, " row"], quantile: float) -> float:
+    """The `quantile` (0..1, linear interpolation) of the rows' uncertainty; ∞ if negative."""
+    return float(np.quantile(uncertainties, quantile)) if quantile >= 0 else float("inf")

@@ -1,0 +1,23 @@
+"""How much the members disagree or doubt (spec 2.2)."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def epi_mean(mean, std) -> Float[Array, " batch"]:
+    """√ of the outputs' average of the variance of the means over members."""
+    return jnp.sqrt(mean.var(0).mean(-1))
+
+
+def ale_max(mean, std) -> Float[Array, " batch"]:
+    """The largest Euclidean norm of a member's standard deviations."""
+    return jnp.linalg.norm(std, axis=-1).max(0)
+
+
+def total_var(mean, std) -> Float[Array, " batch"]:
+    """√ of the outputs' average of the total variance of the members' mixture."""
+    return jnp.sqrt((mean.var(0) + jnp.square(std).mean(0)).mean(-1))
+
+
+#: `collect.unc_type` → function of mean and std, each (member, batch, out).
+UNCERTAINTIES = {"epi_mean": epi_mean, "ale_max": ale_max, "total_var": total_var}
