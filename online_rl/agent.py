@@ -1,0 +1,64 @@
+"""What the collector, the evaluator and the training loop know of an agent."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+
+class AbstractLearner(eqx.Module):
+    """All that an agent has learned and its optimisers remember; a subclass adds its networks."""
+
+    updates: eqx.AbstractVar[Int[Array, ""]]
+
+
+class AbstractAgent(eqx.Module):
+    """An algorithm: functions of its settings, which are static, and a learner, which is data."""
+
+    #: stands for the previous action at an episode's start
+    first_action: eqx.AbstractVar[tuple[float, ...]]
+
+    @abstractmethod
+    def init(self, key: PRNGKeyArray) -> AbstractLearner:
+        """A fresh learner."""
+
+    @abstractmethod
+    def networks(self, learner: AbstractLearner) -> PyTree:
+        """What is worth keeping of a learner when its training is over."""
+
+    @abstractmethod
+    def with_networks(self, learner: AbstractLearner, networks: PyTree) -> AbstractLearner:
+        """A learner that goes on from `networks`, with its own optimisers and counters."""
+
+    @abstractmethod
+    def initial_memory(self, learner: AbstractLearner, batch: int) -> PyTree:
+        """Memories of `batch` episodes at their starts."""
+
+    @abstractmethod
+    def absorb(
+        self,
+        learner: AbstractLearner,
+        observations: Float[Array, "batch time obs"],
+        start: Bool[Array, "batch time"],
+        memory: PyTree,
+    ) -> PyTree:
+        """The memories after further rows, without acting."""
+
+    @abstractmethod
+    def act(
+        self,
+        learner: AbstractLearner,
+        observation: Float[Array, "batch obs"],
+        start: Bool[Array, " batch"],
+        memory: PyTree,
+        key: PRNGKeyArray,
+        *,
+        deterministic: bool,
+    ) -> tuple[Float[Array, "batch action"], PyTree]:
+        """Actions and the memories after these observations."""
+
+    @abstractmethod
+    def update(
+        self, learner: AbstractLearner, batch, key: PRNGKeyArray
+    ) -> tuple[AbstractLearner, dict[str, Float[Array, ""]]]:
+        """One gradient step on a batch (`experience.tape.Tape` or `Transitions`), and figures."""

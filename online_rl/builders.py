@@ -1,0 +1,117 @@
+"""Agents from their configurations."""
+
+from collections.abc import Callable
+
+import optax
+
+from harness.config import BanditConfig, ContConfig, MarkovConfig
+from harness.config_groups import MemoryConfig, TrainConfig
+from online_rl.dqn import DQNAgent, DQNSettings
+from online_rl.encoders import RecurrentEncoder, StateEncoder
+from online_rl.optimiser import SplitOptimiser, agent_optimiser
+from online_rl.sac import SACAgent, SACSettings
+
+
+def recurrent_agent(config: ContConfig, state_dim: int, action_dim: int) -> SACAgent:
+    """The paper's agent: actor and critic each remember the episode in an LRU stack."""
+    train = config.train
+    return _sac(
+        config,
+        _recurrent(config.model.memory, train.memory_scan, state_dim + action_dim + 1),
+        action_dim,
+        head_size=(config.model.head_d_hidden, config.model.head_n_layers),
+        actor_lrs=(train.actor_enc_lr, train.actor_head_lr),
+        critic_lrs=(train.critic_enc_lr, train.critic_head_lr),
+    )
+
+
+def markov_agent(config: MarkovConfig, state_dim: int, action_dim: int) -> SACAgent:
+    """The ablation without memory: the same heads on the state itself."""
+    train = config.train
+    return _sac(
+        config,
+        lambda key: StateEncoder(state_dim),
+        action_dim,
+        head_size=(config.model.d_hidden, config.model.n_layers),
+        # the encoder has no parameters: its rate is never used
+        actor_lrs=(train.actor_lr, train.actor_lr),
+        critic_lrs=(train.critic_lr, train.critic_lr),
+    )
+
+
+def bandit_agent(config: BanditConfig, arms: int) -> DQNAgent:
+    """The bandit's: double DQN with the same memory, over [0, previous arm, previous reward]."""
+    collect, model, train = config.collect, config.model, config.train
+    return DQNAgent(
+        DQNSettings(
+            gamma=train.gamma,
+            target_tau=train.target_tau,
+            eps_start=collect.eps_start,
+            eps_end=collect.eps_end,
+            eps_steps=collect.eps_end_ratio * train.grad_steps,
+            head_d_hidden=model.head_d_hidden,
+            head_n_layers=model.head_n_layers,
+        ),
+        _recurrent(model.memory, train.memory_scan, 1 + arms + 1),
+        _split_optimiser(train, (train.enc_lr, train.head_lr), train.lr_ratio),
+        # an episode starts as if arm 0 had been pulled
+        (1.0,) + (0.0,) * (arms - 1),
+    )
+
+
+def _recurrent(memory: MemoryConfig, strategy: str, in_size: int) -> Callable:
+    def make_encoder(key):
+        return RecurrentEncoder(
+            in_size,
+            memory.d_model,
+            memory.d_hidden,
+            memory.n_layers,
+            memory.r_min,
+            memory.r_max,
+            strategy=strategy,
+            key=key,
+        )
+
+    return make_encoder
+
+
+def _split_optimiser(train: TrainConfig, lrs: tuple[float, float], lr_ratio: float):
+    """Separate chains for encoder and head, with these two rates."""
+    return SplitOptimiser(
+        *(
+            agent_optimiser(
+                lr,
+                lr_ratio=lr_ratio,
+                grad_steps=train.grad_steps,
+                gradient_scale=train.gradient_scale,
+                weight_decay=train.weight_decay,
+                adam_eps=train.adam_eps,
+            )
+            for lr in lrs
+        )
+    )
+
+
+def _sac(config, make_encoder, action_dim, *, head_size, actor_lrs, critic_lrs) -> SACAgent:
+    model, train = config.model, config.train
+    ratio = model.target_alpha_ratio
+
+    return SACAgent(
+        SACSettings(
+            gamma=train.gamma,
+            target_tau=train.target_tau,
+            real_weight=train.real_weight,
+            backup_entropy=train.backup_entropy,
+            init_alpha=model.init_alpha,
+            target_entropy=None if ratio is None else -action_dim * ratio,
+            num_critics=model.num_critics,
+            sampled_critics=model.sampled_critics,
+            head_d_hidden=head_size[0],
+            head_n_layers=head_size[1],
+        ),
+        make_encoder,
+        _split_optimiser(train, actor_lrs, train.actor_lr_ratio),
+        _split_optimiser(train, critic_lrs, train.critic_lr_ratio),
+        optax.adam(train.alpha_lr),
+        (0.0,) * action_dim,
+    )

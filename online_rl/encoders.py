@@ -1,0 +1,92 @@
+"""What an agent makes of its observations: a memory of the whole episode, or nothing at all.
+
+An encoder turns rows of a batch into features, and carries a memory when acting. Batches are
+`experience.tape.Tape` (consecutive rows) or `Transitions` (independent ones); of them an encoder
+uses `observation(first_action)` and `start`, or the state alone.
+"""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+
+from layers import Block
+from memory import LRUStack
+
+
+class AbstractEncoder(eqx.Module):
+    """`size` features per row."""
+
+    size: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def __call__(self, batch, first_action: Float[Array, " action"]) -> Float[Array, "row {size}"]:
+        """Features of all rows of a batch."""
+
+    @abstractmethod
+    def initial_memory(self) -> PyTree:
+        """One episode's memory at its start."""
+
+    @abstractmethod
+    def step(
+        self, observation: Float[Array, " obs"], start: Bool[Array, ""], memory: PyTree
+    ) -> tuple[Float[Array, " {size}"], PyTree]:
+        """Features of one more row, and the memory after it; `start` forgets what was before."""
+
+    @abstractmethod
+    def absorb(
+        self,
+        observations: Float[Array, "time obs"],
+        start: Bool[Array, " time"],
+        memory: PyTree,
+    ) -> PyTree:
+        """The memory after rows whose features nobody asks for."""
+
+
+class RecurrentEncoder(AbstractEncoder):
+    """Block, then the LRU stack, over augmented observations [s, previous a, r] (spec 5.2)."""
+
+    pre: Block
+    memory: LRUStack
+    size: int = eqx.field(static=True)
+
+    def __init__(self, in_size: int, d_model: int, *memory_sizes, strategy, key: PRNGKeyArray):
+        """`memory_sizes` are those of `LRUStack` after `d_model`."""
+        pre_key, memory_key = jax.random.split(key)
+        self.pre = Block(in_size, d_model, key=pre_key)
+        self.memory = LRUStack(d_model, *memory_sizes, strategy=strategy, key=memory_key)
+        self.size = d_model
+
+    def __call__(self, batch, first_action):
+        x = jax.vmap(self.pre)(batch.observation(first_action))
+        return self.memory(x, batch.start, self.memory.initial_state())[0]
+
+    def initial_memory(self):
+        return self.memory.initial_state()
+
+    def step(self, observation, start, memory):
+        features, memory = self.memory(self.pre(observation)[None], start[None], memory)
+        return features[0], memory
+
+    def absorb(self, observations, start, memory):
+        # The compiler drops the top layer's output, which nothing uses.
+        return self.memory(jax.vmap(self.pre)(observations), start, memory)[1]
+
+
+class StateEncoder(AbstractEncoder):
+    """The Markov agent's: the state itself, without parameters or memory."""
+
+    size: int = eqx.field(static=True)
+
+    def __call__(self, batch, first_action):
+        return batch.state
+
+    def initial_memory(self):
+        return ()
+
+    def step(self, observation, start, memory):
+        return observation[: self.size], memory
+
+    def absorb(self, observations, start, memory):
+        return memory

@@ -1,0 +1,166 @@
+"""The one training loop (spec 5.5)."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+
+from harness import metrics
+from harness.interrupts import Pending
+from harness.logger import Logger
+from online_rl.agent import AbstractLearner
+from online_rl.updates import UpdateMany
+
+#: Updates in one dispatch, and so in one logged row, are at least this many, and few enough for
+#: this many rows. Numbers, not times: the rows of a run must not depend on the machine's speed, nor
+#: on where the run was interrupted.
+SMALLEST_DISPATCH, MOST_ROWS = 32, 20_000
+
+
+class TrainState(eqx.Module):
+    """All that training depends on; a run resumes from it as if it had never stopped."""
+
+    # learned
+    learner: AbstractLearner
+    # replay
+    replay: Any
+    # progress
+    rounds: int
+    transitions: int
+    #: updates of the present round still to do
+    owed: int
+    #: the gradient step of the last evaluation, −1 before the first
+    evaluated: int
+    #: rows logged so far: those after them are written again by a run that resumes
+    rows: int
+
+    @property
+    def updates(self) -> int:
+        return int(self.learner.updates)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How much of everything: `total` updates, `utd` updates per new transition, evaluations."""
+
+    total: int
+    utd: float
+    eval_times: int
+
+    @property
+    def dispatch(self) -> int:
+        """Updates in one dispatch."""
+        return max(SMALLEST_DISPATCH, self.total // MOST_ROWS)
+
+    def evaluation_due(self, updates: int, evaluated: int) -> bool:
+        """Before training, whenever another 1/eval_times of it is done, and at the end."""
+        every = max(self.total // self.eval_times, 1)
+        if evaluated < 0 or updates >= self.total > evaluated:
+            return True
+        return updates // every > evaluated // every
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop calls; each hides what the others need not know."""
+
+    #: (learner, replay, round) → (replay, figures as floats); "data_size" says what was added
+    collect: Callable[[AbstractLearner, Any, int], tuple[Any, dict[str, float]]]
+    update_many: UpdateMany
+    #: (learner, step) → figures, and pictures as files
+    evaluate: Callable[[AbstractLearner, int], dict[str, float | Path]]
+    #: called with every state worth resuming from, and whether the run must be saved now
+    save: Callable[[TrainState, bool], None]
+
+
+def train(
+    state: TrainState, schedule: Schedule, parts: Parts, logger: Logger, pending: Pending
+) -> TrainState:
+    """Run to `schedule.total` updates; raises Interrupted, after saving, when a signal came.
+
+    The last round is cut so that exactly the total is done, and an evaluation follows it.
+    """
+    figures: dict[str, float] = {}
+    while True:
+        if state.owed == 0:
+            if schedule.evaluation_due(state.updates, state.evaluated):
+                state = _evaluate(state, parts, logger, figures)
+            if state.updates >= schedule.total:
+                parts.save(state, True)
+                return state
+            state = _collect(state, schedule, parts, logger, figures)
+        state = _update(state, schedule, parts, logger, figures)
+        logger.progress(state.updates, schedule.total, **_shown(figures))
+        parts.save(state, pending.requested)
+        pending.check()
+
+
+def _evaluate(state, parts, logger, figures):
+    began = time.perf_counter()
+    result = parts.evaluate(state.learner, state.updates)
+    result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
+    figures |= result
+    return _logged(eqx.tree_at(lambda s: s.evaluated, state, state.updates), logger, result)
+
+
+def _collect(state, schedule, parts, logger, figures):
+    began = time.perf_counter()
+    replay, stats = parts.collect(state.learner, state.replay, state.rounds)
+    size = int(stats["data_size"])
+    owed = min(math.ceil(size * schedule.utd), schedule.total - state.updates)
+    state = TrainState(
+        state.learner,
+        replay,
+        state.rounds + 1,
+        state.transitions + size,
+        owed,
+        state.evaluated,
+        state.rows,
+    )
+    row = {f"train_envs/{name}": value for name, value in stats.items()}
+    row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
+    figures |= row
+    return _logged(state, logger, row)
+
+
+def _update(state, schedule, parts, logger, figures):
+    count = min(state.owed, schedule.dispatch)
+    began = time.perf_counter()
+    learner, averages = parts.update_many(state.replay, state.learner, count)
+    seconds = time.perf_counter() - began
+    state = TrainState(
+        learner,
+        state.replay,
+        state.rounds,
+        state.transitions,
+        state.owed - count,
+        state.evaluated,
+        state.rows,
+    )
+    row = {f"agent/{name}": value for name, value in averages.items()}
+    row[metrics.UPDATES_PER_SECOND] = count / seconds
+    figures |= row
+    return _logged(state, logger, row)
+
+
+def _logged(state: TrainState, logger: Logger, row: dict[str, float]) -> TrainState:
+    counts = {
+        metrics.GRAD_STEPS: state.updates,
+        metrics.ROLLOUTS: state.rounds,
+        metrics.ENV_STEPS: state.transitions,
+    }
+    logger.log(state.updates, counts | row)
+    return eqx.tree_at(lambda s: s.rows, state, state.rows + 1)
+
+
+def _shown(figures: dict[str, float]) -> dict[str, float]:
+    names = {
+        "score": metrics.SCORE,
+        "return": metrics.TEST_RETURN_MEAN,
+        "horizon": metrics.HORIZON_Q50,
+    }
+    return {label: figures[name] for label, name in names.items() if name in figures}

@@ -1,0 +1,114 @@
+"""Many gradient steps in one dispatch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.randomness import Purpose, key_for
+
+#: (replay, key) → batch
+Sample = Callable[[Any, PRNGKeyArray], Any]
+#: (replay, learner, count) → (learner, figures averaged over the updates)
+UpdateMany = Callable[[Any, AbstractLearner, int], tuple[AbstractLearner, dict[str, float]]]
+
+#: Batches that a replay in host memory sends to the accelerator at a time.
+HOST_BATCHES = 32
+
+
+def on_device(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
+    """Updates that sample a replay on the accelerator inside the compiled loop.
+
+    The number of updates is data: any count runs the one compiled program. The learner is donated.
+    """
+
+    @eqx.filter_jit(donate="all-except-first")
+    def run(frozen, learner):
+        return sampled_updates(agent, sample, *frozen, learner)
+
+    keys = key_for(seed, Purpose.SAMPLE), key_for(seed, Purpose.UPDATE)
+
+    def update_many(replay, learner, count):
+        learner, figures = run((replay, *keys, jax.device_put(np.int32(count))), learner)
+        return learner, _to_host(figures)
+
+    return update_many
+
+
+def sampled_updates(
+    agent: AbstractAgent,
+    sample: Sample,
+    replay: Any,
+    sample_key: PRNGKeyArray,
+    update_key: PRNGKeyArray,
+    count: Int[Array, ""],
+    learner: AbstractLearner,
+) -> tuple[AbstractLearner, dict[str, Float[Array, ""]]]:
+    """`count` updates on batches of the replay, and their figures' means. Pure: compile it."""
+
+    def batch(_, step):
+        return sample(replay, jax.random.fold_in(sample_key, step))
+
+    return _loop(agent, batch, update_key, learner, count)
+
+
+def from_host(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
+    """Updates whose batches are drawn where the replay lives and sent over in blocks.
+
+    The draws, and so the numbers, are those of `on_device`.
+    """
+    device = jax.local_devices()[0]
+    host = jax.local_devices(backend="cpu")[0]
+
+    @eqx.filter_jit
+    def draw(replay, key, steps):
+        return jax.vmap(lambda step: sample(replay, jax.random.fold_in(key, step)))(steps)
+
+    @eqx.filter_jit(donate="all-except-first")
+    def run(frozen, learner):
+        batches, update_key, count = frozen
+
+        def batch(i, _):
+            return jax.tree.map(lambda x: x[i], batches)
+
+        return _loop(agent, batch, update_key, learner, count)
+
+    sample_key = jax.device_put(key_for(seed, Purpose.SAMPLE), host)
+    update_key = key_for(seed, Purpose.UPDATE)
+
+    def update_many(replay, learner, count):
+        done, total = 0, None
+        while done < count:
+            block = min(HOST_BATCHES, count - done)
+            steps = np.asarray(learner.updates) + np.arange(HOST_BATCHES, dtype=np.int32)
+            batches = draw(replay, sample_key, jax.device_put(steps, host))
+            batches = jax.device_put(batches, device)
+            learner, figures = run((batches, update_key, jax.device_put(np.int32(block))), learner)
+            figures = {name: block * value for name, value in _to_host(figures).items()}
+            total = figures if total is None else {k: total[k] + figures[k] for k in total}
+            done += block
+        return learner, {name: value / count for name, value in total.items()}
+
+    return update_many
+
+
+def _loop(agent, batch, update_key, learner, count):
+    def body(i, carry):
+        learner, sums = carry
+        key = jax.random.fold_in(update_key, learner.updates)
+        learner, figures = agent.update(learner, batch(i, learner.updates), key)
+        return learner, jax.tree.map(jnp.add, sums, figures)
+
+    shapes = jax.eval_shape(lambda: agent.update(learner, batch(0, 0), update_key)[1])
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    learner, sums = jax.lax.fori_loop(0, count, body, (learner, zeros))
+    return learner, jax.tree.map(lambda s: s / count.astype(s.dtype), sums)
+
+
+def _to_host(figures):
+    return {name: float(value) for name, value in jax.device_get(figures).items()}
