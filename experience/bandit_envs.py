@@ -1,0 +1,63 @@
+"""The eight test bandits (spec 6), compiled: all of them played side by side."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from experience.collector import HistoryStore, Policy
+from experience.tape import Tape
+
+ARMS, PULLS = 2, 100
+FIRST_ARM_PAYS = 0.5
+#: What the second arm pays with, one test bandit each.
+SECOND_ARM_PAYS = (0.01, 0.15, 0.3, 0.45, 0.55, 0.7, 0.85, 0.99)
+
+
+class Played(NamedTuple):
+    """Episodes of every test bandit."""
+
+    rewards: Float[Array, "pull bandit episode"]
+    #: whether the arm that pays more often was pulled
+    best: Bool[Array, "pull bandit episode"]
+    observations: Float[Array, "pull bandit episode 1+arm+1"]
+
+
+def play(policy: Policy, key: PRNGKeyArray, episodes: int) -> Played:
+    """`episodes` of 100 pulls on each of the eight bandits. Pure: compile it.
+
+    An observation is [0, one-hot of the previous arm, previous reward].
+    """
+    second = jnp.repeat(jnp.asarray(SECOND_ARM_PAYS), episodes)
+    pays = jnp.stack([jnp.full_like(second, FIRST_ARM_PAYS), second], axis=1)
+    count = second.shape[0]
+    no_state = jnp.zeros((count, 1))
+
+    def pull(carry, i):
+        memory, action, reward = carry
+        observation = jnp.concatenate([no_state, action, reward[:, None]], axis=1)
+        act_key, pay_key = jax.random.split(jax.random.fold_in(key, i))
+        start = jnp.full(count, i == 0)
+        action, memory = policy.act(observation, start, memory, act_key)
+        probability = (action * pays).sum(1)
+        reward = jax.random.bernoulli(pay_key, probability).astype(jnp.float32)
+        best = probability >= pays.max(1)
+        return (memory, action, reward), (reward, best, observation)
+
+    first = jnp.broadcast_to(policy.first_action, (count, ARMS))
+    start = policy.initial_memory(count), first, jnp.zeros(count)
+    _, played = jax.lax.scan(pull, start, jnp.arange(PULLS))
+    shape = (PULLS, len(SECOND_ARM_PAYS), episodes)
+    return Played(*(x.reshape(*shape, *x.shape[2:]) for x in played))
+
+
+def no_history() -> HistoryStore:
+    """Where imagined episodes begin: nothing was pulled yet."""
+    row = Tape(
+        jnp.zeros((1, 1)),
+        jnp.zeros((1, ARMS)),
+        jnp.zeros(1),
+        *(jnp.full(1, flag) for flag in (True, False, False, False)),
+    )
+    return HistoryStore.from_tape(row)

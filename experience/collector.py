@@ -1,0 +1,258 @@
+"""Imagined rollouts from real histories, compiled end to end (spec 3)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from experience.tape import Tape
+from offline_world.world import AbstractWorld, WorldState
+
+#: Rows of history that the agent's memory takes in at once.
+WARM_UP_ROWS = 64
+
+
+class HistoryStore(eqx.Module):
+    """All histories of a dataset as one tape, with each row's timestep and the rows of s_0."""
+
+    tape: Tape
+    timestep: Int[Array, " row"]
+    first_rows: Int[Array, " episode"]
+
+    @classmethod
+    def from_tape(cls, tape: Tape) -> "HistoryStore":
+        """From histories with NumPy or JAX leaves; the copies are JAX arrays."""
+        start = np.asarray(tape.start)
+        first_rows = np.flatnonzero(start).astype(np.int32)
+        timestep = np.arange(len(start), dtype=np.int32) - first_rows[np.cumsum(start) - 1]
+        return cls(jax.tree.map(jnp.asarray, tape), jnp.asarray(timestep), jnp.asarray(first_rows))
+
+    def draw(self, key: PRNGKeyArray, count: int, *, from_s0: bool) -> Int[Array, " rollout"]:
+        """Rows to start rollouts at: uniform over all rows, or over the episodes' first rows."""
+        if from_s0:
+            episode = jax.random.randint(key, (count,), 0, self.first_rows.shape[0])
+            return self.first_rows[episode]
+        return jax.random.randint(key, (count,), 0, self.timestep.shape[0])
+
+
+class Policy(NamedTuple):
+    """How the collector sees an agent; all three functions are for a batch of rollouts."""
+
+    #: batch → memory
+    initial_memory: Callable[[int], PyTree]
+    #: (observations (rollout, time, obs), start (rollout, time), memory) → memory
+    absorb: Callable
+    #: (observation (rollout, obs), start (rollout,), memory, key) → (action, memory)
+    act: Callable
+    #: stands for the action before the first one
+    first_action: Float[Array, " action"]
+
+
+class RolloutStats(eqx.Module):
+    """Of one collection: episodes as stored (history + rollout), and the imagined part alone."""
+
+    return_mean: Float[Array, ""]
+    return_std: Float[Array, ""]
+    length_mean: Float[Array, ""]
+    length_std: Float[Array, ""]
+    horizon_mean: Float[Array, ""]
+    horizon_q25: Float[Array, ""]
+    horizon_q50: Float[Array, ""]
+    horizon_q75: Float[Array, ""]
+    horizon_q100: Float[Array, ""]
+    data_size: Int[Array, ""]
+
+
+class Rollouts(eqx.Module):
+    """Imagined steps (step, rollout, ...), of which the first `length` of each are alive."""
+
+    state: Float[Array, "step rollout state"]
+    action: Float[Array, "step rollout action"]
+    next_reward: Float[Array, "step rollout"]
+    next_terminated: Bool[Array, "step rollout"]
+    next_truncated: Bool[Array, "step rollout"]
+    length: Int[Array, " rollout"]
+    final_state: Float[Array, "rollout state"]
+
+
+def collect(
+    policy: Policy,
+    world: AbstractWorld,
+    histories: HistoryStore,
+    key: PRNGKeyArray,
+    *,
+    rollouts: int,
+    max_rollout_len: int,
+    start_from_s0: bool,
+) -> tuple[Tape, Int[Array, " rollout"], RolloutStats]:
+    """Draw histories, let the agent remember them, roll out until all have ended.
+
+    Returns the stored episodes (history, rollout, final row) end to end in a tape of
+    rollouts · (horizon + 1) rows, their lengths in rows, and statistics. `max_rollout_len` ≤ 0
+    means no limit but the world's. Pure: compile it.
+    """
+    draw_key, roll_key = jax.random.split(key)
+    row = histories.draw(draw_key, rollouts, from_s0=start_from_s0)
+    memory = warm_up(policy, histories, row)
+    limit = max_rollout_len if max_rollout_len > 0 else world.horizon
+    imagined = roll_out(policy, world, histories, row, memory, roll_key, limit)
+    tape, lengths = assemble(histories, row, imagined, world.horizon + 1)
+    return tape, lengths, _statistics(histories, row, imagined, tape, lengths)
+
+
+def warm_up(policy: Policy, histories: HistoryStore, row: Int[Array, " rollout"]) -> PyTree:
+    """The agent's memory of each history before `row`.
+
+    The prefixes are aligned at their ends and taken in chunk by chunk, as many chunks as the
+    longest needs. A shorter one is preceded by rows of other histories, which its own start flag
+    makes the memory forget: nothing is padded or masked.
+    """
+    before = histories.timestep[row]
+    chunks = -(-before.max() // WARM_UP_ROWS)
+
+    def absorb(i, memory):
+        offset = jnp.arange(WARM_UP_ROWS) - (chunks - i) * WARM_UP_ROWS
+        # one more row in front, for the first one's previous action and reward
+        offset = jnp.concatenate([offset[:1] - 1, offset])
+        place = jnp.maximum(jax.vmap(jnp.add, (0, None))(row, offset), 0)
+        tape = histories.tape.rows(place)
+        observation = jax.vmap(lambda t: t.observation(policy.first_action))(tape)
+        return policy.absorb(observation[:, 1:], tape.start[:, 1:], memory)
+
+    return jax.lax.fori_loop(0, chunks, absorb, policy.initial_memory(row.shape[0]))
+
+
+def roll_out(
+    policy: Policy,
+    world: AbstractWorld,
+    histories: HistoryStore,
+    row: Int[Array, " rollout"],
+    memory: PyTree,
+    key: PRNGKeyArray,
+    limit: int,
+) -> Rollouts:
+    """Imagine until every rollout has ended or made `limit` steps."""
+    here = histories.tape.rows(row)
+    previous = histories.tape.rows(jnp.maximum(row - 1, 0))
+    timestep = histories.timestep[row]
+    begun = timestep > 0
+    world_state = WorldState(
+        here.state,
+        timestep,
+        previous.next_terminated & begun,
+        previous.next_truncated & begun,
+    )
+    count, state_dim = here.state.shape
+    steps = min(limit, world.horizon)
+    empty = Rollouts(
+        jnp.zeros((steps, count, state_dim)),
+        jnp.zeros((steps, *here.action.shape)),
+        jnp.zeros((steps, count)),
+        jnp.zeros((steps, count), bool),
+        jnp.zeros((steps, count), bool),
+        jnp.zeros(count, jnp.int32),
+        here.state,
+    )
+
+    def going(carry):
+        i, world_state, *_ = carry
+        return (i < steps) & ~world_state.done.all()
+
+    def step(carry):
+        i, world_state, last_action, last_reward, start, memory, out = carry
+        act_key, world_key = jax.random.split(jax.random.fold_in(key, i))
+        alive = ~world_state.done
+        observation = jnp.concatenate(
+            [
+                world_state.state,
+                jnp.where(start[:, None], policy.first_action[None], last_action),
+                jnp.where(start, 0.0, last_reward)[:, None],
+            ],
+            axis=1,
+        )
+        action, memory = policy.act(observation, start, memory, act_key)
+        after, imagined = world.step(world_state, action, world_key)
+        truncated = imagined.truncated | (i + 1 >= limit)
+        out = Rollouts(
+            out.state.at[i].set(world_state.state),
+            out.action.at[i].set(action),
+            out.next_reward.at[i].set(imagined.reward),
+            out.next_terminated.at[i].set(imagined.terminated),
+            out.next_truncated.at[i].set(truncated),
+            out.length + alive.astype(jnp.int32),
+            jnp.where(alive[:, None], imagined.next_state, out.final_state),
+        )
+        # a finished rollout stays as it is, so that its flags remain set
+        after = jax.tree.map(
+            lambda new, old: jnp.where(alive.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+            after,
+            world_state,
+        )
+        start = jnp.zeros_like(start)
+        return i + 1, after, action, imagined.raw_reward, start, memory, out
+
+    carry = (0, world_state, previous.action, previous.next_reward, ~begun, memory, empty)
+    return jax.lax.while_loop(going, step, carry)[-1]
+
+
+def assemble(
+    histories: HistoryStore, row: Int[Array, " rollout"], imagined: Rollouts, longest: int
+) -> tuple[Tape, Int[Array, " rollout"]]:
+    """Lay history, rollout and final row of each episode end to end (spec 3.5)."""
+    before = histories.timestep[row]
+    lengths = before + imagined.length + 1
+    end = jnp.cumsum(lengths)
+    place = jnp.arange(row.shape[0] * longest)
+    episode = jnp.minimum(jnp.searchsorted(end, place, side="right"), row.shape[0] - 1)
+    within = place - (end - lengths)[episode]
+    # the final row repeats the flags, action and reward of the last transition
+    source = jnp.minimum(within, lengths[episode] - 2)
+    is_real = source < before[episode]
+    real = histories.tape.rows(jnp.where(is_real, (row - before)[episode] + source, 0))
+    step = jnp.maximum(source - before[episode], 0)
+
+    def either(real, imagined):
+        dream = imagined[step, episode]
+        return jnp.where(is_real.reshape(-1, *[1] * (dream.ndim - 1)), real, dream)
+
+    is_final = within == lengths[episode] - 1
+    state = jnp.where(
+        is_final[:, None], imagined.final_state[episode], either(real.state, imagined.state)
+    )
+    tape = Tape(
+        state,
+        either(real.action, imagined.action),
+        either(real.next_reward, imagined.next_reward),
+        within == 0,
+        either(real.next_terminated, imagined.next_terminated),
+        either(real.next_truncated, imagined.next_truncated),
+        is_real,
+    )
+    return tape, lengths
+
+
+def _statistics(histories, row, imagined, tape, lengths) -> RolloutStats:
+    count = row.shape[0]
+    end = jnp.cumsum(lengths)
+    place = jnp.arange(tape.start.shape[0])
+    episode = jnp.searchsorted(end, place, side="right")
+    is_final = place == (end - 1)[jnp.minimum(episode, count - 1)]
+    reward = jnp.where(is_final, 0.0, tape.next_reward)
+    # rows past the last episode belong to segment `count`, which is dropped
+    returns = jax.ops.segment_sum(reward, episode, num_segments=count + 1)[:count]
+    transitions = (lengths - 1).astype(jnp.float32)
+    horizon = imagined.length.astype(jnp.float32)
+    quantiles = jnp.quantile(horizon, jnp.array([0.25, 0.5, 0.75, 1.0]))
+    return RolloutStats(
+        returns.mean(),
+        returns.std(),
+        transitions.mean(),
+        transitions.std(),
+        horizon.mean(),
+        *quantiles,
+        (lengths - 1).sum(),
+    )

@@ -1,0 +1,81 @@
+"""Real environments that start from any given state, for the compounding-error study (spec 7)."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from experience.wrapper import PENDULUM_ID, make_env
+from harness.errors import UserError
+
+
+class LocomotionOracle:
+    """Steps D4RL's and NeoRL's locomotion tasks from a state given as an observation.
+
+    D4RL's observations lack the x position; it is taken as 0, which no reward or observation
+    depends on. Hopper's and walker2d's velocities are clipped to [-10, 10] in an observation, so a
+    faster state cannot be told from one.
+    """
+
+    def __init__(self, domain: str, dataset_name: str, engine: str = "mujoco"):
+        env = make_env(domain, dataset_name, engine=engine)
+        from experience.engine.seeding import innermost
+
+        env.reset(seed=0)
+        # Below the time limit, which would end a long walk through given states.
+        self._env = env.unwrapped
+        self._simulation = innermost(env)
+        self._positions = self._simulation.model.nq
+        self._lacks_x = domain == "d4rl_loco"
+
+    def set_state(self, observation: Float[np.ndarray, " state"]) -> None:
+        """Put the robot where `observation` was made, with the engine's memory cleared."""
+        state = np.asarray(observation, np.float64)
+        if self._lacks_x:
+            state = np.concatenate([[0.0], state])
+        self._simulation.sim.reset()
+        self._simulation.set_state(state[: self._positions], state[self._positions :])
+
+    def step(self, action: Float[np.ndarray, " action"]) -> tuple[np.ndarray, float]:
+        """Act, actions in [-1, 1]; returns the next observation and the reward."""
+        observation, reward, _, _ = self._env.step(action)
+        return observation, float(reward)
+
+
+class PendulumOracle:
+    """Steps gymnasium's Pendulum-v1 from an observation [cos angle, sin angle, velocity]."""
+
+    def __init__(self):
+        env = make_env("pendulum", PENDULUM_ID)
+        env.reset(seed=0)
+        self._env = env.unwrapped
+        self._pendulum = self._env.modern.unwrapped
+
+    def set_state(self, observation: Float[np.ndarray, "3"]) -> None:
+        """Put the pendulum where `observation` was made."""
+        cosine, sine, velocity = np.asarray(observation, np.float64)
+        self._pendulum.state = np.array([np.arctan2(sine, cosine), velocity])
+
+    def step(self, action: Float[np.ndarray, "1"]) -> tuple[np.ndarray, float]:
+        """Act, actions in [-1, 1]; returns the next observation and the reward."""
+        observation, reward, _, _ = self._env.step(action)
+        return observation, reward
+
+
+def make_oracle(
+    domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco"
+) -> LocomotionOracle | PendulumOracle:
+    """The oracle of a dataset's environment.
+
+    **Raises:** `UserError` for tasks whose full state an observation does not give (Adroit,
+    AntMaze) and for custom environments other than Pendulum-v1.
+    """
+    if domain in ("d4rl_loco", "neorl"):
+        return LocomotionOracle(domain, dataset_name, engine)
+    env_id = None if env_config is None else env_config.id
+    if (domain == "pendulum" and not env_id) or env_id == PENDULUM_ID:
+        return PendulumOracle()
+    raise UserError(
+        f"dataset_name={dataset_name} of domain {domain} has no oracle environment, as its "
+        "observations do not give the simulator's full state; choose d4rl_loco, neorl or pendulum."
+    )

@@ -1,0 +1,171 @@
+"""What the programs need to know about a dataset and its environment (spec 1.1)."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from experience.sources.d4rl_files import D4RL_URLS
+from harness.config_groups import EnvConfig
+from harness.errors import UserError
+from neorl.datasets import NEORL_DATASETS
+from neorl.scores import reference_returns
+
+
+@dataclass(frozen=True)
+class Task:
+    """A dataset, the rules for cutting it into histories, and the scale of its scores.
+
+    `dataset_path` and `termination` are set only for the domains `custom` and `pendulum`;
+    `state_dim` and `action_dim` only where they are known before the environment is made.
+    """
+
+    domain: str
+    dataset_name: str
+    source: Literal["d4rl", "neorl", "hdf5", "minari", "pendulum"]
+    # environment steps after which an episode is cut off (max_episode_steps)
+    horizon: int
+    # episode returns with score 0 and 1
+    ref_min: float
+    ref_max: float
+    # added to every reward that the agent sees; reported returns take it off again
+    reward_shift: float = 0.0
+    # spec 1.3: what ends an episode, and whether a history runs on after its first success
+    stop_at_first_terminal: bool = False
+    ends_by_timeout_only: bool = False
+    state_dim: int | None = None
+    action_dim: int | None = None
+    dataset_path: str | None = None
+    termination: str | None = None
+
+    def normalised_score(self, episode_return: float) -> float:
+        """(return - ref_min) / (ref_max - ref_min), spec 6; works on arrays as well."""
+        return (episode_return - self.ref_min) / (self.ref_max - self.ref_min)
+
+
+# The name's first word: horizon, reference returns (d4rl.infos), state and action dimensions.
+_D4RL = {
+    "halfcheetah": (1000, -280.178953, 12135.0, 17, 6),
+    "hopper": (1000, -20.272305, 3234.3, 11, 3),
+    "walker2d": (1000, 1.629008, 4592.3, 17, 6),
+    "pen": (100, 96.262799, 3076.8331017826877, 45, 24),
+    "door": (200, -56.512833, 2880.5693087298737, 39, 28),
+    "hammer": (200, -274.856578, 12794.134825156867, 46, 26),
+    "antmaze": (1000, 0.0, 1.0, 29, 8),
+}
+_D4RL_DOMAINS = {
+    "d4rl_loco": ("halfcheetah", "hopper", "walker2d"),
+    "adroit": ("pen", "door", "hammer"),
+    "antmaze": ("antmaze",),
+}
+# One more observation than D4RL's: the x position.
+_NEORL_DIMS = {"HalfCheetah-v3": (18, 6), "Hopper-v3": (12, 3), "Walker2d-v3": (18, 6)}
+
+DATASETS: dict[str, tuple[str, ...]] = {
+    **{
+        domain: tuple(name for name in D4RL_URLS if name.split("-")[0] in first_words)
+        for domain, first_words in _D4RL_DOMAINS.items()
+    },
+    "neorl": tuple(NEORL_DATASETS),
+}
+_OWN_DOMAINS = ("custom", "pendulum")
+# where the embedded task's data is made, relative to the working directory
+_PENDULUM_FOLDER = "offline_world/data"
+
+
+def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Task:
+    """The task of `dataset_name` in `domain`; `env` describes a custom or pendulum one.
+
+    In the domains of the paper `dataset_name` is a published name and `env` is not used; in
+    `custom` and `pendulum` it is a free label. Raises UserError for unknown domains and names
+    (listing near ones) and for values of `env` that make no sense.
+    """
+    if domain in _OWN_DOMAINS:
+        return _own_task(domain, dataset_name, env)
+    if domain not in DATASETS:
+        raise UserError(
+            f"domain={domain!r} is unknown; choose one of {', '.join((*DATASETS, *_OWN_DOMAINS))}"
+        )
+    if dataset_name not in DATASETS[domain]:
+        raise UserError(_unknown_name(domain, dataset_name))
+    return _neorl_task(dataset_name) if domain == "neorl" else _d4rl_task(domain, dataset_name)
+
+
+def _d4rl_task(domain: str, dataset_name: str) -> Task:
+    horizon, ref_min, ref_max, state_dim, action_dim = _D4RL[dataset_name.split("-")[0]]
+    goal_reaching = domain == "antmaze"
+    if dataset_name.startswith("antmaze-umaze"):
+        horizon = 700
+    return Task(
+        domain=domain,
+        dataset_name=dataset_name,
+        source="d4rl",
+        horizon=horizon,
+        ref_min=ref_min,
+        ref_max=ref_max,
+        reward_shift=-1.0 if goal_reaching else 0.0,
+        stop_at_first_terminal=goal_reaching,
+        ends_by_timeout_only=goal_reaching,
+        state_dim=state_dim,
+        action_dim=action_dim,
+    )
+
+
+def _neorl_task(dataset_name: str) -> Task:
+    ref_min, ref_max = reference_returns(dataset_name)
+    state_dim, action_dim = _NEORL_DIMS[NEORL_DATASETS[dataset_name].task]
+    return Task(
+        domain="neorl",
+        dataset_name=dataset_name,
+        source="neorl",
+        horizon=1000,
+        ref_min=ref_min,
+        ref_max=ref_max,
+        state_dim=state_dim,
+        action_dim=action_dim,
+    )
+
+
+def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
+    if env is None:
+        raise UserError(f"domain={domain} needs an `env` section in the config")
+    dataset_path = env.dataset_path
+    if domain == "pendulum":
+        dataset_path = dataset_path or f"{_PENDULUM_FOLDER}/{dataset_name}.hdf5"
+    needed = {
+        "dataset_path": dataset_path,
+        "horizon": env.horizon,
+        "ref_min": env.ref_min,
+        "ref_max": env.ref_max,
+    }
+    missing = [f"env.{key}" for key, value in needed.items() if value in (None, "")]
+    if missing:
+        raise UserError(f"domain={domain} needs values for {', '.join(missing)} in the config")
+    if env.horizon < 2:
+        raise UserError(f"env.horizon={env.horizon} must be at least 2 steps")
+    if not env.ref_min < env.ref_max:
+        raise UserError(
+            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}; "
+            "they are the episode returns with score 0 and 1"
+        )
+    file_source = "pendulum" if domain == "pendulum" else "hdf5"
+    return Task(
+        domain=domain,
+        dataset_name=dataset_name,
+        source="minari" if dataset_path.startswith("minari:") else file_source,
+        horizon=env.horizon,
+        ref_min=env.ref_min,
+        ref_max=env.ref_max,
+        dataset_path=dataset_path,
+        termination=env.termination,
+    )
+
+
+def _unknown_name(domain: str, dataset_name: str) -> str:
+    home = next((other for other, names in DATASETS.items() if dataset_name in names), None)
+    if home is not None:
+        return f"dataset_name={dataset_name} is in domain {home}, not {domain}; use its configs"
+    near = difflib.get_close_matches(dataset_name, DATASETS[domain], n=4, cutoff=0.4)
+    return (
+        f"dataset_name={dataset_name!r} is unknown in domain {domain}; "
+        f"choose one such as {', '.join(near or DATASETS[domain])}"
+    )

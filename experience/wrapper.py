@@ -1,0 +1,114 @@
+"""The real environments under their datasets' names."""
+
+from typing import TYPE_CHECKING, Any
+
+from experience.engine import EngineInfo, install, quiet_gym
+from experience.tasks import get_task
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import gym
+
+PENDULUM_ID = "Pendulum-v1"
+_OWN_DOMAINS = ("custom", "pendulum")
+
+
+def make_env(
+    domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco"
+) -> "gym.Env":
+    """The environment that a dataset was collected in, behind gym 0.23.1's interface.
+
+    **Arguments:**
+
+    - `domain`: d4rl_loco, neorl, adroit, antmaze, custom or pendulum.
+    - `dataset_name`: as in spec 1.1, e.g. `hopper-medium-v2` or `Hopper-v3-low`.
+    - `env_config`: for custom (and, optionally, pendulum) the gymnasium environment: `id` and
+      `kwargs`.
+    - `engine`: `mujoco`, or `mujoco_py` for a user's own installation of it.
+
+    **Returns:** an environment whose `step` gives (observation, reward, done, info), whose actions
+    lie in [-1, 1] and whose `reset(seed=...)` restarts all of its randomness. AntMaze rewards are
+    the environment's own 0 and 1. Numpy's global generator is left as found, always.
+
+    **Raises:** `UserError` for an unknown domain or name, an engine that is not there, and spaces
+    that the agent cannot act in.
+    """
+    if domain not in _OWN_DOMAINS:
+        get_task(domain, dataset_name)
+    engine_info(domain, engine)
+    from experience.engine.seeding import SeededReset, untouched_global_generator
+
+    with untouched_global_generator():
+        env = _FACTORIES[domain](dataset_name, env_config)
+    _check_action_bounds(dataset_name, env)
+    return SeededReset(env)
+
+
+def engine_info(domain: str, engine: str = "mujoco") -> EngineInfo:
+    """The simulator behind `make_env(domain, ...)`, which this also makes ready for use.
+
+    **Raises:** `UserError` for an engine that is unknown or not there.
+    """
+    if domain not in _OWN_DOMAINS:
+        return install(engine)
+    quiet_gym()
+    import gymnasium
+
+    return EngineInfo("gymnasium", gymnasium.__version__)
+
+
+def _make_d4rl(dataset_name: str, _: Any) -> "gym.Env":
+    import gym
+
+    return gym.make(dataset_name)
+
+
+def _make_antmaze(dataset_name: str, env_config: Any) -> "gym.Env":
+    from experience.engine.antmaze import tidy_maze_construction
+
+    with tidy_maze_construction():
+        return _make_d4rl(dataset_name, env_config)
+
+
+def _make_neorl(dataset_name: str, _: Any) -> "gym.Env":
+    from neorl.environments import make_environment
+
+    return make_environment(dataset_name)
+
+
+def _make_custom(dataset_name: str, env_config: Any) -> "gym.Env":
+    if env_config is None or not env_config.id:
+        raise UserError(
+            f"dataset_name={dataset_name} of domain custom needs env.id, the gymnasium id of its "
+            "environment; add env.id=<id> to the command."
+        )
+    from experience.engine.gymnasium_adapter import GymnasiumAdapter
+
+    return GymnasiumAdapter(env_config.id, dict(env_config.kwargs or {}))
+
+
+def _make_pendulum(dataset_name: str, env_config: Any) -> "gym.Env":
+    if env_config is not None and env_config.id:
+        return _make_custom(dataset_name, env_config)
+    from experience.engine.gymnasium_adapter import GymnasiumAdapter
+
+    return GymnasiumAdapter(PENDULUM_ID, {})
+
+
+_FACTORIES = {
+    "d4rl_loco": _make_d4rl,
+    "neorl": _make_neorl,
+    "adroit": _make_d4rl,
+    "antmaze": _make_antmaze,
+    "custom": _make_custom,
+    "pendulum": _make_pendulum,
+}
+
+
+def _check_action_bounds(dataset_name: str, env: "gym.Env") -> None:
+    low, high = env.action_space.low, env.action_space.high
+    if (low != -1).any() or (high != 1).any():
+        raise UserError(
+            f"dataset_name={dataset_name} has an environment with actions from {low.min()} to "
+            f"{high.max()}, but the agent's lie in [-1, 1]; choose one of the supported datasets."
+        )
