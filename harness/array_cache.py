@@ -1,0 +1,44 @@
+"""Arrays that are costly to compute and cheap to keep, under the digest of what they came from."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from harness.files import atomic_write
+
+
+def cache_root() -> Path:
+    """Where programs keep what they could compute again."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "neubay-jax"
+
+
+def cached_array(
+    name: str, sources: Iterable[np.ndarray | str], compute: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """`compute()`, or what it gave for the same `sources` before.
+
+    A cache that cannot be read or written costs time, not the run.
+    """
+    digest = hashlib.sha256()
+    for source in sources:
+        if isinstance(source, str):
+            digest.update(source.encode())
+        else:
+            digest.update(str((source.shape, source.dtype)).encode())
+            digest.update(np.ascontiguousarray(source))
+    file = cache_root() / name / f"{digest.hexdigest()[:32]}.npy"
+    try:
+        return np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, BadZipFile):
+        array = compute()
+    try:
+        with atomic_write(file) as temporary, open(temporary, "wb") as stream:
+            np.save(stream, array)
+    except (OSError, ValueError) as error:
+        print(f"note: {file} could not be kept ({error})", flush=True)
+    return array

@@ -1,0 +1,8 @@
+"""The one exception for mistakes a user can correct."""
+
+
+class UserError(ValueError):
+    """A mistake in the user's input, said in one sentence: what, where, and what to do.
+
+    Entry points print it without a traceback and exit with code 2.
+    """

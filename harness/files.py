@@ -1,0 +1,49 @@
+"""Files that are either whole or absent, and disks that run full."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def atomic_write(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; what is written there takes its name at the end.
+
+    An error or a kill inside the block leaves what was at `path` untouched. Parent folders are
+    made. Raises UserError when the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes a text file atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Says a full disk in one sentence (UserError); other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise UserError(
+            f"the disk is full, so {path} could not be written: free some space (what was there"
+            " before is kept) and run the same command again"
+        ) from error

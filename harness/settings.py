@@ -1,0 +1,45 @@
+"""How a schema field states its default, its range and its choices in one line."""
+
+import re
+from dataclasses import Field, dataclass, field
+from typing import Any
+
+_INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range of numbers written as in mathematics, such as "(0, 1]"."""
+
+    text: str
+
+    def contains(self, number: float) -> bool:
+        match = _INTERVAL.fullmatch(self.text)
+        assert match is not None, self.text
+        left, low, high, right = match.groups()
+        above = number >= float(low) if left == "[" else number > float(low)
+        below = number <= float(high) if right == "]" else number < float(high)
+        return above and below
+
+
+def number(default: Any, interval: str) -> Any:
+    """A numeric field that `validate` holds to `interval`; None, where allowed, always passes."""
+    return field(default=default, metadata={"interval": Interval(interval)})
+
+
+def count(default: Any) -> Any:
+    """A whole number of things, at least one."""
+    return number(default, "[1, inf)")
+
+
+def choice(default: Any, *options: str) -> Any:
+    """A text field that takes one of a few words."""
+    return field(default=default, metadata={"options": (default, *options)})
+
+
+def interval_of(a_field: Field) -> Interval | None:
+    return a_field.metadata.get("interval")
+
+
+def options_of(a_field: Field) -> tuple[str, ...] | None:
+    return a_field.metadata.get("options")
