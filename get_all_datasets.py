@@ -1,0 +1,65 @@
+"""Downloads the paper's 33 datasets, or those named, into D4RL's and NeoRL's usual folders.
+
+D4RL files go to $D4RL_DATASET_DIR (~/.d4rl/datasets), NeoRL files to $NEORL_DATASET_DIR
+(~/.neorl). Files that are there already are verified and used. Run it again after a failure or an
+interruption: it continues where it stopped. Exit code 0: all sound; 1: some failed; 2: bad command.
+"""
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from experience.download_datasets import download_datasets, overview, plan, summary
+from experience.published import DOMAINS, published_files, select
+from harness.download import Patience
+from harness.errors import UserError
+
+
+def parse() -> argparse.Namespace:
+    usual = Patience()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("names", nargs="*", help="datasets, such as hopper-medium-v2; default: all")
+    add("--domain", action="append", choices=DOMAINS, default=[], help="all of it; repeatable")
+    add("--list", action="store_true", help="list the datasets and stop")
+    add("--dry-run", action="store_true", help="show what would be done and stop")
+    mirror = "take this in place of the publishers' scheme and host; the path is kept"
+    add("--mirror", metavar="URL", help=mirror)
+    attempts = "attempts in a row without a new byte before giving up (default %(default)s)"
+    add("--attempts", type=int, metavar="N", default=usual.attempts, help=attempts)
+    backoff = "seconds before the next attempt, doubled each time (default %(default)s)"
+    add("--backoff", type=float, metavar="S", default=usual.backoff, help=backoff)
+    timeout = "seconds a server may be silent (default %(default)s)"
+    add("--timeout", type=float, metavar="S", default=usual.timeout, help=timeout)
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse()
+    files = select(published_files(options.mirror), options.names, options.domain)
+    # Tables are not folded to 80 columns where no terminal limits them.
+    screen = Console(width=None if sys.stdout.isatty() else 160)
+    if options.list:
+        screen.print(overview(files))
+        return 0
+    if options.dry_run:
+        print(*plan(files), sep="\n")
+        return 0
+    patience = Patience(options.attempts, options.backoff, timeout=options.timeout)
+    outcomes = download_datasets(files, patience, Console(stderr=True))
+    screen.print(summary(outcomes))
+    return int(any(outcome.status == "failed" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,25 @@
+"""Train NEUBAY's recurrent agent in the world model of a continuous-control dataset.
+
+    python offline_cont.py --config-path=configs/pendulum --config-name=base seed=0
+    python offline_cont.py --config-path=configs/d4rl_loco --config-name=base task=hopper_medium
+    python offline_cont.py -m --config-path=configs/neorl --config-name=base seed=0,1,2
+
+The keys that matter most: dataset_name or task, seed, train.real_weight, train.critic_enc_lr and
+train.actor_enc_lr, collect.unc_quantile. The same command continues an interrupted run.
+"""
+
+from harness.config import ContConfig
+from harness.entry import program
+
+
+@program("offline_cont", ContConfig)
+def main(config, run):
+    from experience.replay import TapeReplay
+    from online_rl.builders import recurrent_agent
+    from programs.continuous import train_agent
+
+    train_agent(config, run, recurrent_agent, TapeReplay.sample_tape)
+
+
+if __name__ == "__main__":
+    main()

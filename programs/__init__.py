@@ -1,0 +1,1 @@
+"""What the entry scripts at the top level do; only they import this room."""

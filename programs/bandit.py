@@ -1,0 +1,175 @@
+"""The bandit study: its reward ensemble, and the recurrent agent in it (paper Section 3)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experience.bandit_envs import ARMS, PULLS, SECOND_ARM_PAYS, Played, no_history, play
+from experience.replay import TapeReplay
+from harness import metrics
+from harness.bandit_plots import SHOWN, arm_histogram, bandit_plot
+from harness.config import BanditConfig
+from harness.errors import UserError
+from harness.metrics_file import read_rows
+from harness.run_directory import RunDirectory
+from offline_world.bandit_dataset import load_dataset
+from offline_world.bandit_world import BanditWorld, arm_means
+from offline_world.checkpoint import load_bandit_ensemble
+from offline_world.fit import Data, Fit, absolute_nll, split_rows
+from offline_world.modules import Ensemble
+from offline_world.selection import best_members
+from offline_world.uncertainty import UNCERTAINTIES
+from online_rl import loop
+from online_rl.builders import bandit_agent
+from online_rl.dqn import DQNAgent, DQNLearner, plasticity
+from online_rl.randomness import Purpose, key_at
+from programs.training import as_policy, finish, make_collect, make_save, start, train
+from programs.world_model import fit_and_save
+
+
+def ensemble_path(config: BanditConfig) -> Path:
+    """Where the reward ensemble of this seed is kept."""
+    return Path(config.collect.save_dir) / f"ensemble_seed{config.seed}.eqx"
+
+
+def bandit_data(config: BanditConfig) -> Data:
+    """Training rows and the held-out 20 %."""
+    rows = jnp.asarray(load_dataset(config.collect.data_path).rows())
+    train_rows, holdout_rows = split_rows(rows.shape[0], None)
+    return Data(rows[train_rows], rows[holdout_rows])
+
+
+def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
+    """Train the reward ensemble of spec 2.3 and save it in the published format."""
+    settings = config.ensemble
+    init_key, order_key = jax.random.split(jax.random.key(config.seed))
+    ensemble = Ensemble(
+        settings.total_size, ARMS, 1, settings.hidden_size, depth=2, residual=0, key=init_key
+    )
+    means_before = np.asarray(arm_means(ensemble, ARMS))
+    fit = Fit(
+        ensemble,
+        bandit_data(config),
+        absolute_nll(settings.improve_thres),
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        batch_size=settings.batch_size,
+        patience=settings.max_epochs_since_update,
+        epochs=settings.total_epochs,
+        key=order_key,
+    )
+    path = ensemble_path(config)
+    fit_and_save(fit, config, run, path, score=metrics.HOLDOUT_NLL)
+    means_after = np.asarray(arm_means(fit.state.best, ARMS))
+    for folder in (run.plots, Path(settings.plot_dir)):
+        name = f"reward_means_seed{config.seed}.png"
+        plot = arm_histogram({"start": means_before, "end": means_after}, folder / name)
+    print(f"reward means of every arm, before and after: {plot}", flush=True)
+    return path
+
+
+def build_world(config: BanditConfig) -> BanditWorld:
+    """The imagined bandit of spec 2.5 and 6 from the saved ensemble."""
+    path, collect = ensemble_path(config), config.collect
+    if not path.exists():
+        raise UserError(
+            f"there is no reward ensemble {path}: train it with `python"
+            f" offline_world/bandit_ensemble.py --seed {config.seed}"
+            f"{' debug=true' if config.debug else ''}`, or put the published file there"
+        )
+    ensemble = load_bandit_ensemble(path, ARMS)
+    if ensemble.size < collect.ensemble_size:
+        raise UserError(
+            f"collect.ensemble_size={collect.ensemble_size} is more than the {ensemble.size}"
+            f" members of {path}: give a smaller number or train a larger one"
+        )
+    criterion = absolute_nll(config.ensemble.improve_thres)
+    ensemble = best_members(ensemble, bandit_data(config).holdout, collect.ensemble_size, criterion)
+    return BanditWorld(
+        ensemble,
+        jnp.asarray(collect.penalty_coef, jnp.float32),
+        PULLS,
+        UNCERTAINTIES[collect.unc_type],
+    )
+
+
+def train_agent(config: BanditConfig, run: RunDirectory) -> None:
+    """The whole run: reward ensemble, agent, loop, and what is left at the end."""
+    world = build_world(config)
+    agent = bandit_agent(config, ARMS)
+    state, update_many = start(
+        config, agent, TapeReplay.sample_tape, state_dim=1, action_dim=ARMS, horizon=PULLS
+    )
+    parts = loop.Parts(
+        make_collect(config, agent, world, no_history()),
+        update_many,
+        make_evaluate(config, agent),
+        make_save(config, run),
+    )
+    learner, plot = train(config, run, state, parts, bandit_plot)
+    finish_run(config, run, agent, learner, plot)
+
+
+def make_evaluate(config: BanditConfig, agent: DQNAgent) -> Callable:
+    """The loop's `evaluate`: greedy play on the test bandits, and what the features still tell."""
+    test = eqx.filter_jit(test_agent)
+
+    def run(learner: DQNLearner, step: int) -> dict[str, float]:
+        key = key_at(config.seed, Purpose.EVALUATE, step)
+        figures = test(agent, learner, key, config.eval.real_episodes)
+        return {name: float(value) for name, value in figures.items()}
+
+    return run
+
+
+def test_agent(
+    agent: DQNAgent, learner: DQNLearner, key: jax.Array, episodes: int
+) -> dict[str, jax.Array]:
+    """Figures of `episodes` greedy episodes on each test bandit, under their logged names."""
+    played = play(as_policy(agent, learner, deterministic=True), key, episodes)
+    returns, best = played.rewards.sum(0), played.best.mean(0)
+    figures = {
+        metrics.TEST_RETURN_MEAN: returns.mean(),
+        metrics.TEST_RETURN_STD: returns.std(),
+        metrics.BEST_ARM_RATE: best.mean(),
+    }
+    for i, pays in enumerate(SECOND_ARM_PAYS):
+        figures[metrics.bandit(metrics.TEST_RETURN_MEAN, pays)] = returns[i].mean()
+        figures[metrics.bandit(metrics.TEST_RETURN_STD, pays)] = returns[i].std()
+        figures[metrics.bandit(metrics.BEST_ARM_RATE, pays)] = best[i].mean()
+    rank, norm = plasticity(_features(learner, played))
+    return figures | {metrics.STABLE_RANK: rank, metrics.FEATURE_NORM: norm}
+
+
+def _features(learner: DQNLearner, played: Played) -> jax.Array:
+    """The head's last hidden layer on the first episode of each bandit: (pull · bandit, width)."""
+    observations = played.observations[:, :, 0].swapaxes(0, 1)
+    network = learner.online
+    memory = network.encoder.initial_memory()
+
+    def episode(observations):
+        def step(memory, row):
+            observation, start = row
+            features, memory = network.encoder.step(observation, start, memory)
+            return memory, network.head.trunk(features)
+
+        start = jnp.arange(observations.shape[0]) == 0
+        return jax.lax.scan(step, memory, (observations, start))[1]
+
+    features = jax.vmap(episode)(observations)
+    return features.reshape(-1, features.shape[-1])
+
+
+def finish_run(
+    config: BanditConfig, run: RunDirectory, agent: DQNAgent, learner: DQNLearner, plot: Path
+) -> None:
+    """What is left of a finished run, and its last returns."""
+    last = [row for row in read_rows(run.metrics) if metrics.TEST_RETURN_MEAN in row][-1]
+    returns = {pays: last[metrics.bandit(metrics.TEST_RETURN_MEAN, pays)] for pays in SHOWN}
+    summary = "return of 100 pulls: " + ", ".join(f"p={p} {r:.1f}" for p, r in returns.items())
+    named = {f"return_p{pays}": value for pays, value in returns.items()}
+    finish(config, run, agent, learner, plot, summary, **named)

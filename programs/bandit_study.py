@@ -1,0 +1,167 @@
+"""Several bandit agents at once: the one loop, with parts that are vmapped over the agents.
+
+Every agent has its seed, its penalty, its reward ensemble and a run directory of its own, which
+holds what `offline_bandit.py` would have left there. They advance in step because every episode of
+the bandit has the same length.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import fields, replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experience.bandit_envs import ARMS, PULLS, no_history
+from experience.replay import TapeReplay
+from harness.bandit_plots import bandit_plot
+from harness.config import BanditConfig, BanditStudyConfig
+from harness.logger import FanOut, Logger
+from harness.run_directory import RunDirectory, open_run
+from online_rl import loop, updates
+from online_rl.agent import AbstractLearner
+from online_rl.builders import bandit_agent
+from online_rl.dqn import DQNAgent, DQNLearner
+from online_rl.randomness import Purpose, key_at, key_for
+from programs.bandit import build_world, finish_run, test_agent
+from programs.training import make_imagine, make_save, resumed, run_loop, start
+
+
+class Learners(AbstractLearner):
+    """Learners of all agents, stacked; all have made the same number of updates."""
+
+    stacked: DQNLearner
+
+    @property
+    def updates(self):
+        return self.stacked.updates[0]
+
+
+def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
+    """Train an agent for every seed and penalty of `config.study`."""
+    configs = member_configs(config, run)
+    agent = bandit_agent(config, ARMS)
+    with ExitStack() as open_:
+        runs = [open_.enter_context(open_run("offline_bandit", member)) for member in configs]
+        state = stack_states([_start(member, agent) for member in configs])
+        parts = loop.Parts(
+            collect_together(configs, agent),
+            update_together(configs, agent),
+            evaluate_together(configs, agent),
+            make_save(config, run),
+        )
+        state, resume_rows = resumed(run, state)
+        loggers = [
+            open_.enter_context(Logger(one, member, resume_rows=resume_rows))
+            for one, member in zip(runs, configs, strict=True)
+        ]
+        state = run_loop(config, state, parts, FanOut(loggers))
+        for i, (member, one) in enumerate(zip(configs, runs, strict=True)):
+            learner = jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked)
+            plot = bandit_plot(one.metrics, one.plots / "learning.png", one.path.name)
+            finish_run(member, one, agent, learner, plot)
+    run.finish([one.path / "agent" for one in runs])
+
+
+def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditConfig]:
+    """The configuration of every agent; their directories are below the study's."""
+    shared = {field.name: getattr(config, field.name) for field in fields(BanditConfig)}
+    # one process can hold one wandb run only
+    shared["wandb"] = replace(config.wandb, mode="disabled")
+
+    def member(seed, penalty):
+        collect = replace(config.collect, penalty_coef=penalty)
+        own = {"seed": seed, "collect": collect, "run_dir": str(run.path / f"{penalty:g}_{seed}")}
+        return BanditConfig(**shared | own)
+
+    return [member(s, p) for p in config.study.penalties for s in config.study.seeds]
+
+
+def _start(config: BanditConfig, agent: DQNAgent) -> loop.TrainState:
+    sizes = {"state_dim": 1, "action_dim": ARMS, "horizon": PULLS}
+    return start(config, agent, TapeReplay.sample_tape, **sizes)[0]
+
+
+def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:
+    """One state of all agents."""
+    learner, replay = (
+        jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+        for trees in ([s.learner for s in states], [s.replay for s in states])
+    )
+    return eqx.tree_at(lambda s: (s.learner, s.replay), states[0], (Learners(learner), replay))
+
+
+def collect_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callable:
+    """The loop's `collect`; its figures are arrays over the agents."""
+    worlds = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(build_world, configs))
+    histories = no_history()
+    imagine = make_imagine(configs[0], agent, max_rollout_len=-1, start_from_s0=False)
+
+    @eqx.filter_jit(donate="all-except-first")
+    def together(frozen, replays):
+        def one(learner, world, key, replay):
+            tape, lengths, statistics = imagine(learner, world, histories, key)
+            return replay.add(tape, lengths), statistics
+
+        return eqx.filter_vmap(one)(*frozen, replays)
+
+    def run(learner, replays, round_):
+        keys = _keys(configs, lambda seed: key_at(seed, Purpose.COLLECT, round_))
+        replays, statistics = together((learner.stacked, worlds, keys), replays)
+        figures = {n: np.asarray(v) for n, v in vars(jax.device_get(statistics)).items()}
+        return replays, figures | {"data_size": int(figures["data_size"][0])}
+
+    return run
+
+
+def update_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callable:
+    """The loop's `update_many`; its figures are arrays over the agents."""
+    length = configs[0].train.batch_size
+
+    def sample(replay, key):
+        return replay.sample_tape(key, length)
+
+    @eqx.filter_jit(donate="all-except-first")
+    def together(frozen, learners):
+        def one(replay, sample_key, update_key, count, learner):
+            return updates.sampled_updates(
+                agent, sample, replay, sample_key, update_key, count, learner
+            )
+
+        per_agent = eqx.if_array(0)
+        axes = (per_agent, 0, 0, None, per_agent)
+        learner, figures = eqx.filter_vmap(one, in_axes=axes)(*frozen, learners.stacked)
+        return Learners(learner), figures
+
+    keys = [_keys(configs, lambda seed, p=p: key_for(seed, p)) for p in _UPDATE_PURPOSES]
+
+    def update_many(replays, learners, count):
+        learners, figures = together((replays, *keys, jnp.asarray(count)), learners)
+        return learners, {n: np.asarray(v) for n, v in jax.device_get(figures).items()}
+
+    return update_many
+
+
+_UPDATE_PURPOSES = (Purpose.SAMPLE, Purpose.UPDATE)
+
+
+def evaluate_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callable:
+    """The loop's `evaluate`; its figures are arrays over the agents."""
+    episodes = configs[0].eval.real_episodes
+
+    @eqx.filter_jit
+    def together(learner, keys):
+        return eqx.filter_vmap(lambda le, key: test_agent(agent, le, key, episodes))(learner, keys)
+
+    def run(learner, step):
+        keys = _keys(configs, lambda seed: key_at(seed, Purpose.EVALUATE, step))
+        figures = jax.device_get(together(learner.stacked, keys))
+        return {name: np.asarray(value) for name, value in figures.items()}
+
+    return run
+
+
+def _keys(configs: Sequence[BanditConfig], key_of: Callable[[int], jax.Array]) -> jax.Array:
+    return jnp.stack([key_of(config.seed) for config in configs])

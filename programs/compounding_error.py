@@ -1,0 +1,170 @@
+"""How errors grow when a world model is fed logged actions from a first state (spec 7)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from experience.histories import build_histories
+from experience.oracle import LocomotionOracle, PendulumOracle
+from experience.sources.rows import Dataset
+from experience.tasks import Task
+from offline_world.world import World, WorldState
+
+#: Trajectories at most (spec 7).
+MOST_TRAJECTORIES = 200
+#: Steps followed in the true environment, in horizons: logged actions, then drawn ones.
+ORACLE_HORIZONS = 2
+
+
+class Logged(eqx.Module):
+    """Trajectories of a dataset with numpy leaves; NaN follows the last state of a short one.
+
+    `actions` go on beyond the trajectories, with actions of other rows.
+    """
+
+    states: Float[np.ndarray, "step_plus_1 trajectory state"]
+    rewards: Float[np.ndarray, "step trajectory"]
+    actions: Float[np.ndarray, "longer trajectory action"]
+
+
+class Imagined(eqx.Module):
+    """A world model's account: after step t = 1, 2, … of each trajectory."""
+
+    states: Float[Array, "step trajectory state"]
+    rewards: Float[Array, "step trajectory"]
+    uncertainty: Float[Array, "step trajectory"]
+
+
+def logged_trajectories(
+    dataset: Dataset, task: Task, rng: np.random.Generator, most: int = MOST_TRAJECTORIES
+) -> Logged:
+    """Up to `most` histories, drawn without replacement; all of them where there are fewer.
+
+    Actions are given for `ORACLE_HORIZONS` horizons; past a trajectory's end they are those of
+    rows drawn at random.
+    """
+    tape = build_histories(
+        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
+    )
+    first = np.flatnonzero(tape.start)
+    lengths = np.diff(np.append(first, len(tape.start))) - 1
+    chosen = np.sort(rng.permutation(len(first))[:most])
+    first, lengths = first[chosen], lengths[chosen]
+
+    # (step, trajectory) row numbers; clipped where a trajectory has ended
+    step = np.arange(lengths.max() + 1)[:, None]
+    rows = first + np.minimum(step, lengths)
+    states = np.where((step <= lengths)[..., None], tape.state[rows], np.nan)
+    rewards = np.where(step < lengths, tape.next_reward[rows], np.nan)[:-1]
+
+    longer = np.arange(ORACLE_HORIZONS * task.horizon)[:, None]
+    drawn = rng.integers(dataset.rows, size=(len(longer), len(first)))
+    within = first + np.minimum(longer, lengths - 1)
+    actions = np.where((longer < lengths)[..., None], tape.action[within], dataset.actions[drawn])
+    return Logged(states.astype(np.float32), rewards, actions)
+
+
+def imagine(
+    world: World,
+    first_states: Float[np.ndarray, "trajectory state"],
+    actions: Float[np.ndarray, "step trajectory action"],
+    key: PRNGKeyArray,
+) -> Imagined:
+    """Follow `actions` in `world` from `first_states`, ignoring all termination and truncation.
+
+    Trajectories are spread evenly over the ensemble's members, each in one for good.
+    """
+    count = len(first_states)
+    # The world needs a multiple of its members: fill up with repetitions. Neighbours live in
+    # different members, so that few trajectories are not all told by the best ones.
+    size = world.ensemble.size
+    each = -(-count // size)
+    place = np.arange(each * size).reshape(each, size).T.reshape(-1) % count
+    trajectory = np.arange(count)
+    back = trajectory % size * each + trajectory // size
+
+    @eqx.filter_jit
+    def run(world, states, actions, key):
+        def step(state, inputs):
+            action, index = inputs
+            after, imagined = world.step(state, action, jax.random.fold_in(key, index))
+            return after, Imagined(imagined.next_state, imagined.raw_reward, imagined.uncertainty)
+
+        flags = jnp.zeros(each * size, bool)
+        start = WorldState(states, jnp.zeros(each * size, jnp.int32), flags, flags)
+        return jax.lax.scan(step, start, (actions, jnp.arange(len(actions))))[1]
+
+    imagined = run(world, jnp.asarray(first_states[place]), jnp.asarray(actions[:, place]), key)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:, back], imagined)
+
+
+def follow(
+    oracle: LocomotionOracle | PendulumOracle,
+    first_states: Float[np.ndarray, "trajectory state"],
+    actions: Float[np.ndarray, "step trajectory action"],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The true states (step, trajectory, state) and rewards (step, trajectory) after each step."""
+    states = np.empty((*actions.shape[:2], first_states.shape[1]), np.float32)
+    rewards = np.empty(actions.shape[:2], np.float32)
+    for trajectory, first_state in enumerate(first_states):
+        oracle.set_state(first_state)
+        for step, action in enumerate(actions[:, trajectory]):
+            states[step, trajectory], rewards[step, trajectory] = oracle.step(action)
+    return states, rewards
+
+
+def rms(values: Float[np.ndarray, "... state"]) -> Float[np.ndarray, "..."]:
+    """Root of the mean square over the state, in float64: diverging models overflow float32."""
+    return np.sqrt(np.square(values.astype(np.float64)).mean(-1))
+
+
+def error_arrays(
+    imagined: Imagined, states: np.ndarray, rewards: np.ndarray
+) -> dict[str, Float[np.ndarray, "step trajectory"]]:
+    """`rmse` of the states and `reward_error` against the truth, for as many steps as it has.
+
+    NaN where the truth has ended; inf where the model left the range of numbers.
+    """
+    steps = len(rewards)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rmse = rms(imagined.states[:steps] - states)
+        reward_error = imagined.rewards[:steps].astype(np.float64) - rewards
+    return {
+        "rmse": _infinite(rmse, ended=np.isnan(states).any(-1)),
+        "reward_error": _infinite(reward_error, ended=np.isnan(rewards)),
+    }
+
+
+def compounding_errors(
+    world: World,
+    logged: Logged,
+    key: PRNGKeyArray,
+    oracle: LocomotionOracle | PendulumOracle | None,
+) -> dict[str, np.ndarray]:
+    """All that spec 7 asks for, as float32 arrays (step, trajectory); step 0 is after one action.
+
+    `rmse`, `reward_error` against the log; `rms`, `uncertainty` of the imagined states; with an
+    oracle also `oracle_rmse`, `oracle_reward_error` against the true environment, which go on
+    beyond the logged actions.
+    """
+    first_states = logged.states[0]
+    steps = len(logged.rewards) if oracle is None else len(logged.actions)
+    actions = logged.actions[:steps]
+    imagined = imagine(world, first_states, actions, key)
+    with np.errstate(over="ignore", invalid="ignore"):
+        arrays = error_arrays(imagined, logged.states[1:], logged.rewards)
+        arrays["rms"] = _infinite(rms(imagined.states), ended=False)
+        arrays["uncertainty"] = _infinite(imagined.uncertainty, ended=False)
+    if oracle is not None:
+        truth = follow(oracle, first_states, actions)
+        against = error_arrays(imagined, *truth)
+        arrays |= {f"oracle_{name}": array for name, array in against.items()}
+    with np.errstate(over="ignore"):
+        return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def _infinite(values: np.ndarray, ended: np.ndarray | bool) -> np.ndarray:
+    """`values` with NaN where `ended` and inf wherever else a number was lost."""
+    return np.where(ended, np.nan, np.where(np.isnan(values), np.inf, values))

@@ -1,0 +1,88 @@
+"""Training a continuous agent in a world model: everything but the choice of agent."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+from experience.collector import HistoryStore
+from experience.dataset import Dataset, check_dimensions, load_dataset
+from experience.histories import build_histories
+from experience.tasks import Task, get_task
+from experience.vector_env import AbstractVectorEnv, make_vector_env
+from harness import metrics
+from harness.config import ContinuousConfig
+from harness.metrics_file import read_rows
+from harness.plots import learning_plot
+from harness.run_directory import RunDirectory
+from online_rl import loop, updates
+from online_rl.agent import AbstractAgent
+from programs.evaluation import make_evaluate, make_play
+from programs.training import finish, make_collect, make_save, start, train
+from programs.world_model import build_world
+
+#: (config, state size, action size) → agent
+MakeAgent = Callable[[ContinuousConfig, int, int], AbstractAgent]
+
+
+def train_agent(
+    config: ContinuousConfig, run: RunDirectory, make_agent: MakeAgent, sample: updates.Sample
+) -> None:
+    """The whole run: dataset, world, agent, loop, and what is left at the end.
+
+    `sample` draws an agent's batch from a replay: (replay, key, rows) → batch.
+    """
+    task = get_task(config.domain, config.dataset_name, config.env)
+    dataset = load_dataset(task)
+    with closing(make_test_envs(config, dataset)) as envs:
+        world = build_world(config, task, dataset)
+        agent = make_agent(config, envs.state_dim, envs.action_dim)
+        state, update_many = start(
+            config,
+            agent,
+            sample,
+            state_dim=envs.state_dim,
+            action_dim=envs.action_dim,
+            horizon=task.horizon,
+        )
+        parts = loop.Parts(
+            make_collect(
+                config,
+                agent,
+                world,
+                load_histories(task, dataset),
+                max_rollout_len=config.collect.max_rollout_len,
+                start_from_s0=config.collect.start_from_s0,
+            ),
+            update_many,
+            make_evaluate(make_play(agent, task, envs), task, config.seed, run.plots),
+            make_save(config, run),
+        )
+        learner, plot = train(config, run, state, parts, learning_plot)
+    last = [row for row in read_rows(run.metrics) if metrics.SCORE in row][-1]
+    summary = (
+        f"score {last[metrics.SCORE]:.3f} (reference protocol),"
+        f" {last[metrics.SCORE_FIRST]:.3f} (one episode per environment)"
+    )
+    scores = {"score": last[metrics.SCORE], "score_first": last[metrics.SCORE_FIRST]}
+    finish(config, run, agent, learner, plot, summary, **scores)
+
+
+def load_histories(task: Task, dataset: Dataset) -> HistoryStore:
+    """The dataset's histories on the device."""
+    return HistoryStore.from_tape(
+        build_histories(
+            dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
+        )
+    )
+
+
+def make_test_envs(config: ContinuousConfig, dataset: Dataset) -> AbstractVectorEnv:
+    """The real environments to evaluate in; UserError if the dataset is not theirs."""
+    envs = make_vector_env(
+        config.domain,
+        config.dataset_name,
+        config.eval.real_episodes,
+        config.env,
+        config.engine,
+    )
+    check_dimensions(dataset, envs.state_dim, envs.action_dim, f"dataset {config.dataset_name}")
+    return envs

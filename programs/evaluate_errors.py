@@ -1,0 +1,72 @@
+"""What eval_error.py does: one world model, one evaluation dataset, one file of arrays."""
+
+import jax
+import numpy as np
+
+from experience.dataset import check_dimensions, load_dataset
+from experience.oracle import LocomotionOracle, PendulumOracle, make_oracle
+from experience.tasks import get_task
+from harness.config import ContinuousConfig
+from harness.errors import UserError
+from harness.run_directory import RunDirectory
+from programs.compounding_error import compounding_errors, logged_trajectories
+from programs.error_files import error_file, evaluation_task, save_errors
+from programs.world_model import WorldData, build_world, training_uncertainties
+
+#: Quantiles of the training rows' uncertainty that are drawn as rollout thresholds.
+THRESHOLD_QUANTILES = (0.9, 0.99, 0.999, 1.0)
+#: Steps at which the median error is told.
+_TOLD = (1, 10, 100, 1000)
+
+
+def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
+    """Follow logged trajectories in the world model and leave all errors in a npz file.
+
+    `collect.unc_quantile` has no effect, as nothing is cut off.
+    """
+    task = get_task(config.domain, config.dataset_name, config.env)
+    dataset = load_dataset(task)
+    world = build_world(config, task, dataset)
+    other = evaluation_task(config)
+    elsewhere = load_dataset(other)
+    check_dimensions(
+        elsewhere,
+        dataset.observations.shape[1],
+        dataset.actions.shape[1],
+        f"dataset {other.dataset_name}",
+    )
+    logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))
+    key = jax.random.key(config.seed)
+    arrays = compounding_errors(world, logged, key, _oracle_of(config))
+    inputs = WorldData.from_dataset(dataset).inputs
+    uncertainties = training_uncertainties(world.ensemble, inputs, config.collect.unc_type)
+    arrays["threshold_quantiles"] = np.asarray(THRESHOLD_QUANTILES, np.float32)
+    arrays["thresholds"] = np.quantile(uncertainties, THRESHOLD_QUANTILES).astype(np.float32)
+
+    path = error_file(
+        config.ensemble.plot_dir,
+        config.dataset_name,
+        other.dataset_name,
+        world.ensemble.has_ln,
+        config.seed,
+    )
+    save_errors(path, arrays)
+    median = {
+        f"median_rmse_step{step}": float(np.nanmedian(arrays["rmse"][step - 1]))
+        for step in _TOLD
+        if step <= len(arrays["rmse"])
+    }
+    print(f"{logged.rewards.shape[1]} trajectories of {other.dataset_name}")
+    for name, value in median.items():
+        print(f"{name} {value:.4g}")
+    print(f"arrays {path}", flush=True)
+    run.finish([path], **median)
+
+
+def _oracle_of(config: ContinuousConfig) -> LocomotionOracle | PendulumOracle | None:
+    """The true environment, or None where no observation determines its state."""
+    try:
+        return make_oracle(config.domain, config.dataset_name, config.env, config.engine)
+    except UserError as reason:
+        print(f"without the true environment: {reason}", flush=True)
+        return None

@@ -1,0 +1,43 @@
+"""Runs of agents on disk, read back: their configuration, and the agent they ended with."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from harness.config import ContConfig, MarkovConfig
+from harness.errors import UserError
+from online_rl.builders import markov_agent, recurrent_agent
+
+#: The agents that act in real environments, by the schema of their configuration.
+BUILDERS: dict[type, Callable] = {ContConfig: recurrent_agent, MarkovConfig: markov_agent}
+
+
+def read_config(run: Path) -> ContConfig | MarkovConfig:
+    """The configuration of the run in this directory; UserError if it is not an agent's run."""
+    file = run / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"{run} is not a run directory: it has no config.yaml")
+    try:
+        stored = OmegaConf.load(file)
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    for schema in BUILDERS:
+        config = _as(schema, stored)
+        if config is not None:
+            return config
+    raise UserError(
+        f"{file} is not the configuration of an agent that acts in a real environment: give the"
+        " directory of a run of offline_cont.py or offline_markov.py"
+    )
+
+
+def _as(schema: type, stored: Any) -> Any:
+    """`stored` as an instance of `schema`; None if it has other keys or types."""
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), stored))
+    except (OmegaConfBaseException, ValueError):
+        return None

@@ -1,0 +1,203 @@
+"""What training an agent takes, whatever it is trained on: state, collection, loop, result."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from experience.collector import HistoryStore, Policy, collect
+from experience.replay import TapeReplay
+from experience.replay_placement import place_replay
+from harness import checkpoint
+from harness.config import BanditConfig, ContinuousConfig
+from harness.interrupts import deferred
+from harness.logger import Logger
+from harness.run_directory import RunDirectory
+from harness.timer import Every
+from offline_world.world import AbstractWorld
+from online_rl import loop, updates
+from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.randomness import Purpose, key_at
+from programs.agent_files import load_agent, save_agent
+
+AgentConfig = ContinuousConfig | BanditConfig
+#: (metrics.jsonl, PNG file to draw, title) → the PNG file
+Draw = Callable[[Path, Path, str], Path]
+
+
+def start(
+    config: AgentConfig,
+    agent: AbstractAgent,
+    sample: Callable,
+    *,
+    state_dim: int,
+    action_dim: int,
+    horizon: int,
+) -> tuple[loop.TrainState, updates.UpdateMany]:
+    """A fresh state, or one with the networks of `load_agent_path`, and its update function.
+
+    `sample` draws an agent's batch from a replay: (replay, key, rows) → batch.
+    """
+    replay, is_on_device = place_replay(
+        config.train.replay,
+        config.train.buffer_size,
+        state_dim,
+        action_dim,
+        longest=horizon + 1,
+        at_once=config.collect.parallel_size,
+    )
+    learner = eqx.filter_jit(agent.init)(key_at(config.seed, Purpose.INIT, 0))
+    if config.load_agent_path is not None:
+        learner = load_agent(config.load_agent_path, agent, learner)
+    # Committed to their devices from the beginning, as everything is after the first collection:
+    # otherwise each program would be compiled twice.
+    learner = jax.device_put(learner, jax.local_devices()[0])
+    replay = jax.device_put(replay, replay.write.device)
+    make_updates = updates.on_device if is_on_device else updates.from_host
+
+    def draw(replay, key):
+        return sample(replay, key, config.train.batch_size)
+
+    state = loop.TrainState(learner, replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0)
+    return state, make_updates(agent, draw, config.seed)
+
+
+def train(
+    config: AgentConfig,
+    run: RunDirectory,
+    state: loop.TrainState,
+    parts: loop.Parts,
+    draw: Draw,
+) -> tuple[AbstractLearner, Path]:
+    """From `state`, or the run's last checkpoint, to the end; the learner and the run's plot."""
+    state, resume_rows = resumed(run, state)
+    with Logger(run, config, resume_rows=resume_rows) as logger:
+        state = run_loop(config, state, parts, logger)
+        title = f"{config.dataset_name}, seed {config.seed}"
+        plot = draw(run.metrics, run.plots / "learning.png", title)
+        logger.image(state.updates, "plots/learning", plot)
+    return state.learner, plot
+
+
+def resumed(run: RunDirectory, state: loop.TrainState) -> tuple[loop.TrainState, int | None]:
+    """The run's last checkpoint and its rows of metrics; `state` and None if there is none.
+
+    A `state` that is not wanted is freed first: a replay can be most of a machine's memory.
+    """
+    if not checkpoint.exists(run.checkpoint):
+        return state, None
+    arrays, rest = eqx.partition(state, eqx.is_array)
+    form = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), arrays
+    )
+    for array in jax.tree.leaves(arrays):
+        array.delete()
+    _, saved = checkpoint.restore(run.checkpoint, eqx.combine(form, rest))
+    return saved, saved.rows
+
+
+def run_loop(
+    config: AgentConfig, state: loop.TrainState, parts: loop.Parts, logger: Logger
+) -> loop.TrainState:
+    """The one loop, with the config's schedule and signals kept until a checkpoint is saved."""
+    schedule = loop.Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
+    with deferred() as pending:
+        return loop.train(state, schedule, parts, logger, pending)
+
+
+def make_collect(
+    config: AgentConfig,
+    agent: AbstractAgent,
+    world: AbstractWorld,
+    histories: HistoryStore,
+    *,
+    max_rollout_len: int = -1,
+    start_from_s0: bool = False,
+) -> Callable:
+    """The loop's `collect`: rollouts of the stochastic policy, appended to the replay."""
+
+    imagine = eqx.filter_jit(
+        make_imagine(config, agent, max_rollout_len=max_rollout_len, start_from_s0=start_from_s0)
+    )
+
+    @eqx.filter_jit(donate="all-except-first")
+    def append(episodes, replay):
+        return replay.add(*episodes)
+
+    def run(learner, replay: TapeReplay, round_: int):
+        key = key_at(config.seed, Purpose.COLLECT, round_)
+        tape, lengths, statistics = imagine(learner, world, histories, key)
+        episodes = jax.device_put((tape, lengths), replay.write.device)
+        return append(episodes, replay), _floats(statistics)
+
+    return run
+
+
+def make_imagine(
+    config: AgentConfig, agent: AbstractAgent, *, max_rollout_len: int, start_from_s0: bool
+) -> Callable:
+    """(learner, world, histories, key) → episodes, their lengths, statistics. Pure: compile it."""
+
+    def imagine(learner, world, histories, key):
+        return collect(
+            as_policy(agent, learner, deterministic=False),
+            world,
+            histories,
+            key,
+            rollouts=config.collect.parallel_size,
+            max_rollout_len=max_rollout_len,
+            start_from_s0=start_from_s0,
+        )
+
+    return imagine
+
+
+def as_policy(agent: AbstractAgent, learner: AbstractLearner, *, deterministic: bool) -> Policy:
+    """The agent as the collector sees it."""
+
+    def act(observation, start, memory, key):
+        return agent.act(learner, observation, start, memory, key, deterministic=deterministic)
+
+    return Policy(
+        lambda batch: agent.initial_memory(learner, batch),
+        lambda observations, start, memory: agent.absorb(learner, observations, start, memory),
+        act,
+        jnp.asarray(agent.first_action),
+    )
+
+
+def make_save(config: AgentConfig, run: RunDirectory) -> Callable:
+    """The loop's `save`: a checkpoint every few minutes, and whenever one is asked for."""
+    due = Every(60 * config.checkpoint.every_minutes)
+
+    def save(state: loop.TrainState, now: bool) -> None:
+        if due() or now:
+            checkpoint.save(run.checkpoint, state.updates, state)
+
+    return save
+
+
+def finish(
+    config: AgentConfig,
+    run: RunDirectory,
+    agent: AbstractAgent,
+    learner: AbstractLearner,
+    plot: Path,
+    summary: str,
+    **figures: float,
+) -> None:
+    """Save the agent, mark the run complete, and say where everything is."""
+    saved = [run.path / "agent"]
+    if config.save_agent:
+        root = Path(config.save_agent_root).expanduser()
+        saved.append(root / config.domain / config.dataset_name / f"seed{config.seed}")
+    for folder in saved:
+        save_agent(folder, agent, learner)
+    print(f"{summary}\nplot {plot}\nrun  {run.path}", flush=True)
+    run.finish(saved, **figures)
+
+
+def _floats(statistics) -> dict[str, float]:
+    return {name: float(value) for name, value in vars(jax.device_get(statistics)).items()}
