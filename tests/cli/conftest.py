@@ -1,0 +1,16 @@
+"""A folder in which the embedded task has been trained once, through the command line."""
+
+import pytest
+
+from tests.cli.programs import succeed
+from tests.cli.tiny import AGENT, SEEDS, WORLD
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Two world models and two agents (seeds 0 and 1), made by two sweeps; wandb offline."""
+    folder = tmp_path_factory.mktemp("trained")
+    succeed(folder, "offline_world/cont_ensemble.py", "-m", *WORLD, SEEDS)
+    told = succeed(folder, "offline_cont.py", "-m", *AGENT, SEEDS, WANDB_MODE="offline")
+    (folder / "told.txt").write_text(told)
+    return folder

@@ -1,0 +1,217 @@
+"""Users' mistakes end in one sentence and exit code 2, before anything is lost or overwritten."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from tests.cli.programs import REPOSITORY, environment, fail, run
+from tests.cli.tiny import AGENT, MODEL, RUN
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("train.grad_stepz=5", "unknown key 'train.grad_stepz': did you mean 'train.grad_steps'?"),
+        ("collect.unc_quantile=1.5", "collect.unc_quantile=1.5 is out of range"),
+        ("collect.ensemble_size=5", "collect.ensemble_size=5 is more than the ensemble.total_size"),
+        ("collect.parallel_size=5", "collect.parallel_size=5 is not a multiple"),
+        ("train.batch_size=20001", "is more rows than train.buffer_size=20000 holds"),
+        ("load_agent_path=runs/a=1,b=2/agent", "load_agent_path=runs/a=1,b=2/agent does not"),
+    ],
+)
+def test_the_configuration(tmp_path, argument, words):
+    assert words in fail(tmp_path, "offline_cont.py", *AGENT, argument)
+    assert list(tmp_path.iterdir()) == []
+
+
+def sweep_errors(folder: Path, script: str, *arguments: str, **variables: str) -> list[str]:
+    """The sentence of each job of a sweep, all of which must fail."""
+    result = run(folder, script, "-m", *arguments, **variables)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
+    jobs = result.stdout.count("job ")
+    sentences = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    # a sweep ends with one of its jobs' errors
+    assert len(sentences) == jobs + 1, result.stderr
+    return sentences[:-1]
+
+
+def expect(sentences: list[str], *words: str) -> None:
+    for sentence, expected in zip(sentences, words, strict=True):
+        assert expected in sentence
+
+
+ROWS = 60
+
+
+def arrays(state_dim: int = 3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {
+        "observations": rng.normal(size=(ROWS, state_dim)).astype(np.float32),
+        "next_observations": rng.normal(size=(ROWS, state_dim)).astype(np.float32),
+        "actions": rng.uniform(-1, 1, (ROWS, 1)).astype(np.float32),
+        "rewards": rng.normal(size=ROWS).astype(np.float32),
+        "terminals": np.zeros(ROWS, bool),
+        "timeouts": np.arange(1, ROWS + 1) % 20 == 0,
+    }
+
+
+def write(path: Path, changes: dict | None = None) -> None:
+    with h5py.File(path, "w") as file:
+        for key, array in (arrays() | (changes or {})).items():
+            if array is not None:
+                file[key] = array
+
+
+def with_value(key: str, value: float) -> dict:
+    array = arrays()[key].copy()
+    array[7] = value
+    return {key: array}
+
+
+CUSTOM = (
+    *("--config-name=base", "dataset_name=mine", "debug=true", "env.id=Pendulum-v1"),
+    *("env.horizon=200", "env.ref_min=-1220", "env.ref_max=-150"),
+)
+
+
+def test_the_dataset(tmp_path):
+    write(tmp_path / "keys.hdf5", {"timeouts": None})
+    write(tmp_path / "lengths.hdf5", {"rewards": arrays()["rewards"][1:]})
+    write(tmp_path / "nan.hdf5", with_value("observations", np.nan))
+    write(tmp_path / "inf.hdf5", with_value("rewards", np.inf))
+    write(tmp_path / "actions.hdf5", with_value("actions", 2.0))
+    whole = (tmp_path / "nan.hdf5").read_bytes()
+    (tmp_path / "cut.hdf5").write_bytes(whole[: len(whole) // 2])
+    sentences = sweep_errors(
+        tmp_path,
+        "offline_world/cont_ensemble.py",
+        "--config-path=../configs/custom",
+        *CUSTOM,
+        "env.dataset_path=none.hdf5,cut.hdf5,keys.hdf5,lengths.hdf5,nan.hdf5,inf.hdf5,actions.hdf5",
+    )
+    expect(
+        sentences,
+        "(none.hdf5) does not exist; correct env.dataset_path",
+        "(cut.hdf5) is truncated or not an HDF5 file",
+        "(keys.hdf5) lacks the arrays ['timeouts']",
+        "(lengths.hdf5) has arrays of unequal lengths",
+        "(nan.hdf5): 'observations' holds NaN or inf, first in row 7",
+        "(inf.hdf5): 'rewards' holds NaN or inf, first in row 7",
+        "(actions.hdf5): 'actions' leaves [-1, 1], first in row 7",
+    )
+    assert not (tmp_path / "offline_world/ckpt").exists()
+
+
+OWN_ENVIRONMENT = """
+import gymnasium
+from gymnasium.envs.classic_control import PendulumEnv
+
+class Unbounded(PendulumEnv):
+    def __init__(self):
+        super().__init__()
+        self.action_space = gymnasium.spaces.Box(-float("inf"), float("inf"), (1,))
+
+gymnasium.register("Unbounded-v0", entry_point=Unbounded)
+"""
+
+
+def test_the_environment(tmp_path):
+    (tmp_path / "own_environment.py").write_text(OWN_ENVIRONMENT)
+    write(tmp_path / "wide.hdf5", arrays(state_dim=4))
+    sentences = sweep_errors(
+        tmp_path,
+        "offline_cont.py",
+        "--config-path=configs/custom",
+        *CUSTOM,
+        "env.dataset_path=wide.hdf5",
+        "env.id=Pendulum-v1,own_environment:Unbounded-v0,Nothing-v0,CartPole-v1",
+        PYTHONPATH=str(tmp_path),
+    )
+    expect(
+        sentences,
+        "'observations' has 4 numbers a row but the environment's observations have 3",
+        "env.id=own_environment:Unbounded-v0 has infinite action bounds",
+        "env.id=Nothing-v0 with env.kwargs={} is not one that gymnasium can make",
+        "env.id=CartPole-v1 has the action space Discrete(2)",
+    )
+
+
+def test_the_world_model_and_the_replay(trained):
+    whole = (trained / MODEL).read_bytes()
+    header, _, rest = whole.partition(b"\n")
+    larger = json.dumps(json.loads(header) | {"hidden_size": 17}).encode()
+    other_task = REPOSITORY / "tests/golden/ensemble_seed0.eqx"
+    files = {
+        "cut": whole[: len(whole) // 2],
+        "foreign": b"PK\x03\x04 a zip file",
+        "size": larger + b"\n" + rest,
+        "task": other_task.read_bytes(),
+        "none": None,
+    }
+    for name, content in files.items():
+        if content is not None:
+            file = trained / name / "pendulum-random-v1/ensemble_seed0.eqx"
+            file.parent.mkdir(parents=True)
+            file.write_bytes(content)
+    saves = f"ensemble.save_dir={','.join(files)}"
+    sentences = sweep_errors(trained, "offline_cont.py", *AGENT, saves)
+    expect(
+        sentences,
+        "is truncated or damaged at",
+        "is not a world model",
+        "it is of another size",
+        "it belongs to another dataset",
+        "there is no world model none/pendulum-random-v1/ensemble_seed0.eqx: train it with",
+    )
+    huge = 10**12
+    sentences = sweep_errors(trained, "offline_cont.py", *AGENT, f"train.buffer_size=150,{huge}")
+    expect(
+        sentences,
+        "train.buffer_size=150 is shorter than one episode of 201 rows",
+        # 3 state, 1 action and 1 reward floats and a byte of flags; half an int32 for its tables
+        f"a replay of train.buffer_size={huge} rows needs {(5 * 4 + 1 + 2) * huge:,} bytes",
+    )
+
+
+def test_the_command_in_the_message_trains_the_missing_world_model(tmp_path):
+    # laid out as the repository, so that the command works literally and stays in this folder
+    for name in ("configs", "offline_world/cont_ensemble.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    wanted = (
+        *("ensemble.save_dir=my models", "ensemble.total_epochs=1"),
+        *("ensemble.total_size=6", "collect.ensemble_size=3", "collect.parallel_size=6"),
+    )
+    sentence = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.batch_size=32")
+    command = sentence.split("`")[1]
+    assert command.startswith("python offline_world/cont_ensemble.py --config-path=../configs/")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        shlex.split(command),
+        cwd=tmp_path,
+        env=environment(tmp_path) | {"PATH": path},
+        capture_output=True,
+        check=True,
+    )
+    # the world model is found now: the next mistake is told
+    again = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.buffer_size=150")
+    assert "train.buffer_size=150 is shorter" in again
+
+
+def test_the_run_directory(trained):
+    changed = fail(trained, "offline_cont.py", *AGENT, "train.utd=0.5", f"run_dir={RUN}/seed0")
+    assert "holds a run of another configuration (train.utd: 0.05 -> 0.5)" in changed
+    with FileLock(trained / RUN / "seed0/lock"):
+        busy = fail(trained, "offline_cont.py", *AGENT)
+    assert "is in use by a live process" in busy
+    stranger = fail(trained, "offline_cont.py", *AGENT, "run_dir=offline_world")
+    assert "is not a run's directory" in stranger

@@ -1,0 +1,87 @@
+"""The studies' programs from the command line, on the embedded task at debug sizes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.cli.programs import fail, succeed
+from tests.cli.tiny import RUN, WORLD
+
+ERRORS = ("--config-path=configs/pendulum", "--config-name=base", "debug=true")
+NO_LN = tuple(word.replace("name=base", "name=base_no_ln") for word in ERRORS)
+LOGGED = "plt/pendulum_debug/pendulum-random-v1/pendulum-pump-v1"
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained):
+    """Errors of both world models, the one without LayerNorm trained for it."""
+    plain = (word.replace("name=base", "name=base_no_ln") for word in WORLD)
+    succeed(trained, "offline_world/cont_ensemble.py", *plain)
+    succeed(trained, "eval_error.py", *ERRORS, "collect.unc_quantile=-1.0")
+    succeed(trained, "eval_error.py", *NO_LN, "+eval_dataset=pump-v1")
+    return trained
+
+
+def test_errors_are_kept_as_arrays_and_the_run_as_finished(evaluated):
+    for name, run in (
+        ("with_LN", "collect.unc_quantile=-1.0,debug=True"),
+        ("without_LN", "base_no_ln,debug=True,eval_dataset=pump-v1"),
+    ):
+        with np.load(evaluated / LOGGED / f"{name}_seed0.npz") as arrays:
+            assert arrays["rmse"].shape == arrays["reward_error"].shape == (200, 100)
+            assert arrays["oracle_rmse"].shape == arrays["uncertainty"].shape == (400, 100)
+            assert (arrays["thresholds"] > 0).all()
+            assert (np.diff(arrays["thresholds"]) >= 0).all()
+            median = float(np.median(arrays["rmse"][9]))
+        folder = evaluated / "runs/eval_error/pendulum-random-v1" / run / "seed0"
+        figures = json.loads((folder / "finished.json").read_text())["figures"]
+        assert figures["median_rmse_step10"] == pytest.approx(median, rel=1e-5)
+        assert set(figures) == {f"median_rmse_step{step}" for step in (1, 10, 100)}
+
+
+def test_plot_ln_draws_both_world_models(evaluated):
+    told = succeed(
+        evaluated,
+        "plot_ln.py",
+        *("--train_dataset", "pendulum-random-v1", "--eval_dataset", "pump-v1"),
+        *("--plot_dir", "plt/pendulum_debug"),
+    )
+    names = ("compounding_error", "error_and_uncertainty")
+    paths = [f"{LOGGED}/{name}.{kind}" for name in names for kind in ("pdf", "png", "npz")]
+    assert told.split() == paths
+    with np.load(evaluated / paths[2]) as arrays:
+        low, median, high = arrays["without_LN_rmse"]
+        assert median.shape == (200,) and (low <= median).all() and (median <= high).all()
+    with np.load(evaluated / paths[5]) as arrays:
+        assert -1 <= arrays["with_LN_spearman"] <= 1
+        np.testing.assert_allclose(arrays["threshold_quantiles"], [0.9, 0.99, 0.999, 1.0])
+
+
+def test_mistakes_are_told_in_a_sentence(trained):
+    names = ("--train_dataset", "halfcheetah-random-v2", "--eval_dataset", "medium-replay-v2")
+    sentence = fail(trained, "plot_ln.py", *names)
+    assert (
+        "there is no plt/d4rl_loco/halfcheetah-random-v2/medium-replay-v2/with_LN_seed" in sentence
+    )
+    assert "dataset_name=halfcheetah-random-v2 +eval_dataset=medium-replay-v2`" in sentence
+    sentence = fail(trained, "plot_ln.py", "--train_dataset", "mine", "--eval_dataset", "other")
+    assert "'mine' is not a published one" in sentence
+    sentence = fail(trained, "eval_error.py", *ERRORS, "+eval_dataset=expert-v1")
+    assert "eval_dataset=expert-v1 is no dataset of pendulum" in sentence
+    assert "pendulum-pump-v1" in sentence
+
+
+def test_tables_and_figures_of_two_seeds(trained):
+    told = succeed(trained, "plot_results.py", "runs/offline_cont", "--sweep", "--out", "tables")
+    assert "| pendulum-random-v1 | recurrent | 2 |" in told
+    names = ("learning_curves", "sweep_pendulum-random-v1")
+    for name in ("scores.md", "scores.csv", "scores.tex", "seeds.csv"):
+        assert (trained / "tables" / name).stat().st_size > 0
+    for name in names:
+        for kind in ("pdf", "png", "npz"):
+            assert (trained / "tables" / f"{name}.{kind}").exists()
+    lines = (trained / "tables/seeds.csv").read_text().splitlines()[1:]
+    for seed, line in enumerate(lines):
+        figures = json.loads((trained / RUN / f"seed{seed}" / "finished.json").read_text())
+        assert float(line.split(",")[3]) == pytest.approx(100 * figures["figures"]["score"])

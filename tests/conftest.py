@@ -1,0 +1,24 @@
+"""Strict numerics for every test, and a compilation cache shared by all of them."""
+
+import os
+from pathlib import Path
+
+# before jax is imported: the cache is shared with the programs that the tests start
+CACHE = Path(__file__).parents[1] / ".cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+
+import itertools  # noqa: E402
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def getkey():
+    """A function that gives a new random key at each call."""
+    counter = itertools.count()
+    return lambda: jax.random.key(next(counter))

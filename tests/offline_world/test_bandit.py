@@ -1,0 +1,140 @@
+"""The bandit's data and its imagined world."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from harness.errors import UserError
+from offline_world.bandit_dataset import load_dataset, make_dataset, save_dataset
+from offline_world.bandit_world import BanditWorld, arm_means
+from offline_world.checkpoint import load_bandit_ensemble
+from offline_world.fit import absolute_nll, holdout_scores, split_rows
+from offline_world.modules import nll
+from offline_world.selection import best_members
+from offline_world.uncertainty import UNCERTAINTIES, epi_mean
+from offline_world.world import WorldState
+from tests import golden_map
+from tests.offline_world import golden_ensemble
+
+SHIPPED = golden_map.GOLDEN.parents[1] / "offline_world" / "data" / "bandit.npz"
+
+
+def check_golden(ensemble, g):
+    mean, std = eqx.filter_jit(ensemble)(g["x"])
+    np.testing.assert_allclose(mean, g["mu"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(std, g["sigma"], rtol=1e-4, atol=1e-5)
+    for name, measure in UNCERTAINTIES.items():
+        np.testing.assert_allclose(measure(mean, std), g[f"unc_{name}"], rtol=1e-4, atol=1e-5)
+    found = nll(mean, jnp.log(std), g["y"]).mean(-1)
+    np.testing.assert_allclose(found, g["nll"], rtol=1e-4, atol=1e-5)
+
+
+def test_model_matches_the_published_one():
+    g = golden_map.load("bandit_model")
+    sizes = {"size": 5, "in_size": 2, "out_size": 1, "residual": 0, "depth": 2}
+    check_golden(golden_ensemble.ensemble(g, **sizes, has_ln=True), g)
+
+
+@pytest.fixture(scope="module")
+def published():
+    return load_bandit_ensemble(golden_map.GOLDEN / "bandit_ensemble_seed0.eqx", 2)
+
+
+def test_trained_ensemble_matches_the_published_one(published):
+    check_golden(published, golden_map.load("bandit_ensemble_seed0_expected"))
+
+
+def test_best_members_are_those_of_least_nll(published):
+    g = golden_map.load("bandit_ensemble_seed0_expected")
+    holdout = jnp.concatenate([g["x"], g["y"]], axis=1)
+    best = best_members(published, holdout, 10, absolute_nll(1e-3))
+    scores = eqx.filter_jit(holdout_scores)(best, holdout, absolute_nll(1e-3))
+    np.testing.assert_allclose(scores, np.sort(g["nll"])[:10], rtol=1e-4)
+
+
+def test_a_fifth_of_the_rows_is_held_out():
+    train, holdout = split_rows(1000, None)
+    assert len(holdout) == 200
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, holdout])), np.arange(1000))
+
+
+def test_shipped_data_is_what_seed_0_makes(tmp_path):
+    save_dataset(tmp_path / "again.npz", make_dataset(0))
+    assert (tmp_path / "again.npz").read_bytes() == SHIPPED.read_bytes()
+
+
+def test_data_is_pulls_of_the_first_arm():
+    dataset = load_dataset(SHIPPED)
+    assert dataset.arms.shape == dataset.rewards.shape == (10, 100)
+    rows = dataset.rows()
+    assert (rows[:, 0] == 1).all() and (rows[:, 1] == 0).all()
+    assert set(np.unique(rows[:, 2])) == {0.0, 1.0}
+    assert abs(rows[:, 2].mean() - 0.5) < 0.05
+    assert not np.array_equal(dataset.rewards, make_dataset(1).rewards)
+
+
+def _objects(path):
+    np.savez(path, arms=np.array([[{}]], object), rewards=np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "says"),
+    [
+        ("bandit.pkl", lambda p: p.write_bytes(b"\x80\x04N."), "is a pickle"),
+        ("none.npz", lambda p: None, "does not exist"),
+        ("text.npz", lambda p: p.write_text("no"), "not an .npz file"),
+        ("one.npz", lambda p: np.savez(p, arms=np.zeros((1, 1), int)), "not an .npz file"),
+        ("objects.npz", _objects, "not an .npz file"),
+        (
+            "shape.npz",
+            lambda p: np.savez(p, arms=np.zeros((2, 3), int), rewards=np.zeros((3, 2))),
+            "(episode, pull)",
+        ),
+        (
+            "arm.npz",
+            lambda p: np.savez(p, arms=np.full((1, 1), 2), rewards=np.zeros((1, 1))),
+            "from 0 to 1",
+        ),
+        (
+            "nan.npz",
+            lambda p: np.savez(p, arms=np.zeros((1, 1), int), rewards=np.full((1, 1), np.nan)),
+            "finite",
+        ),
+    ],
+)
+def test_bad_data_files_are_named(tmp_path, name, write, says):
+    path = tmp_path / name
+    write(path)
+    with pytest.raises(UserError) as raised:
+        load_dataset(path)
+    assert says in str(raised.value) and name in str(raised.value)
+
+
+def test_world_pays_what_each_rollouts_own_member_expects(published):
+    ensemble = published.subset(jnp.arange(4))
+    world = BanditWorld(ensemble, jnp.asarray(0.5), 3, epi_mean)
+    count = 4 * 500
+    action = jax.nn.one_hot(jnp.arange(count) % 2, 2)
+    zeros = jnp.zeros(count, bool)
+    begin = WorldState(jnp.zeros((count, 1)), jnp.zeros(count, jnp.int32), zeros, zeros)
+    step = eqx.filter_jit(world.step)
+    state, imagined = step(begin, action, jax.random.key(0))
+
+    means, stds = (np.asarray(x)[..., 0] for x in ensemble(jnp.eye(2)))
+    np.testing.assert_allclose(arm_means(ensemble, 2), means, rtol=1e-6)
+    of_member = np.asarray(imagined.raw_reward).reshape(4, 250, 2)
+    np.testing.assert_allclose(of_member.mean(1), means, atol=5 * 0.6 / 250**0.5)
+    np.testing.assert_allclose(of_member.std(1), stds, rtol=0.25)
+    spread = means.std(0)[np.arange(count) % 2]
+    np.testing.assert_allclose(imagined.uncertainty, spread, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        imagined.reward, imagined.raw_reward - 0.5 * imagined.uncertainty, atol=1e-6
+    )
+
+    for _ in range(2):
+        assert not state.done.any()
+        state, imagined = step(state, action, jax.random.key(1))
+    assert state.truncated.all() and not state.terminated.any()
+    assert not state.state.any()

@@ -1,0 +1,209 @@
+"""Ensemble training: batches, what is kept, when it stops, and that it learns."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from offline_world.fit import (
+    Criterion,
+    Data,
+    Fit,
+    absolute_nll,
+    holdout_scores,
+    make_step,
+    relative_mse,
+    split_rows,
+)
+from tests.offline_world import golden_ensemble
+
+STATE, ACTION, MEMBERS = 2, 1, 3
+
+
+def small_ensemble(seed=0):
+    return golden_ensemble.random(
+        MEMBERS, STATE + ACTION, STATE + 1, 16, residual=STATE, depth=1, seed=seed
+    )
+
+
+def linear_problem(rows, seed=0):
+    """Rows of a linear system with little noise, inputs next to targets."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, STATE + ACTION)).astype(np.float32)
+    matrix = np.array([[0.9, 0.2, 0.5], [-0.2, 0.9, 0.0], [0.3, -0.4, 1.0]], np.float32)
+    y = x @ matrix + rng.normal(0, 0.01, (rows, STATE + 1)).astype(np.float32)
+    return jnp.asarray(np.concatenate([x, y], axis=1))
+
+
+def make_fit(data, criterion=None, **changes):
+    settings = {
+        "lr": 1e-3,
+        "weight_decay": 1e-4,
+        "batch_size": 32,
+        "patience": 5,
+        "epochs": 100,
+        "key": jax.random.key(1),
+    }
+    return Fit(small_ensemble(), data, criterion or relative_mse(0.01), **settings | changes)
+
+
+@pytest.fixture(autouse=True)
+def standard_promotion():
+    """optax counts its steps in integers."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rows = linear_problem(230)
+    return Data(rows[:200], rows[200:])
+
+
+def test_a_short_last_batch_is_a_step_on_its_rows_alone():
+    ensemble, rows = small_ensemble(), linear_problem(20)
+    optimiser = optax.adamw(1e-2)
+    step = eqx.filter_jit(make_step(optimiser))
+    state = optimiser.init(eqx.filter(ensemble, eqx.is_array))
+    x, y = (jnp.tile(part[None], (MEMBERS, 1, 1)) for part in jnp.split(rows, [3], axis=1))
+    weight = (jnp.arange(20) < 13).astype(jnp.float32)
+    # what lies past the end must not matter
+    padded = step(ensemble, state, x.at[:, 13:].set(9.0), y.at[:, 13:].set(-9.0), weight)
+    short = step(ensemble, state, x[:, :13], y[:, :13], jnp.ones(13))
+    for a, b in zip(jax.tree.leaves(padded), jax.tree.leaves(short), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [16, 50])
+def test_an_epoch_shows_each_member_every_row_once(batch_size):
+    count = 50
+    rows = jnp.concatenate([linear_problem(count)[:, :3], jnp.zeros((count, 3))], axis=1)
+    seen = []
+
+    def remember(x, y, weight):
+        seen.append((np.asarray(x), np.asarray(weight)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        real_step = make_step(optax.adamw(1e-3, weight_decay=1e-4))
+
+        def spying_step(ensemble, state, x, y, weight):
+            jax.debug.callback(remember, x, y, weight)
+            return real_step(ensemble, state, x, y, weight)
+
+        patch.setattr("offline_world.fit.make_step", lambda optimiser: spying_step)
+        fit = make_fit(Data(rows, rows[:5]), batch_size=batch_size, epochs=1)
+        list(fit.epochs())
+        jax.effects_barrier()
+    assert len(seen) == -(-count // batch_size)
+    orders = []
+    for member in range(MEMBERS):
+        visited = np.concatenate([x[member][weight > 0] for x, weight in seen])
+        assert visited.shape == (count, 3)
+        order = np.argsort(visited[:, 0])
+        np.testing.assert_array_equal(visited[order], rows[np.argsort(rows[:, 0]), :3])
+        orders.append(tuple(order))
+    assert len(set(orders)) == MEMBERS
+
+
+def test_keeps_each_members_best_weights_and_counts_patience(problem):
+    # steps large enough for members to get worse again, at different epochs
+    fit = make_fit(problem, lr=0.03, epochs=12, patience=100)
+    criterion = relative_mse(0.01)
+    score_of = eqx.filter_jit(lambda e: holdout_scores(e, problem.holdout, criterion))
+    best, kept, patience = np.full(MEMBERS, np.inf), None, 0
+    improvements = []
+    for report in fit.epochs():
+        score = np.asarray(score_of(fit.state.ensemble))
+        improved = np.asarray(fit.state.best_score) < best
+        # this program may round otherwise than the epoch's
+        clear = np.abs(score / (best * 0.99) - 1.0) > 1e-3
+        np.testing.assert_array_equal(improved[clear], (score < best * 0.99)[clear])
+        best = np.asarray(fit.state.best_score)
+        np.testing.assert_allclose(best[improved], score[improved], rtol=1e-3)
+        patience = 0 if improved.any() else patience + 1
+        assert (report.improved, report.patience) == (improved.sum(), patience)
+        improvements.append(improved.sum())
+        current = jax.tree.map(np.asarray, fit.state.ensemble)
+
+        def choose(new, old, improved=improved):
+            return np.where(improved.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        kept = jax.tree.map(choose, current, current if kept is None else kept)
+    for ours, expected in zip(jax.tree.leaves(fit.state.best), jax.tree.leaves(kept), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    assert any(0 < count < MEMBERS for count in improvements) and 0 in improvements
+
+
+def test_the_compiled_epoch_counts_patience_and_stops(problem):
+    """Nothing can improve on an NLL by more than an infinite amount but the first epoch."""
+    fit = make_fit(problem, absolute_nll(1e9), patience=2)
+    # an infinite best is improved by the first epoch, then no finite score is good enough
+    assert [(r.epoch, r.improved, r.patience) for r in fit.epochs()] == [
+        (1, 3, 0),
+        (2, 0, 1),
+        (3, 0, 2),
+    ]
+    assert list(fit.epochs()) == [], "a training that has stopped has no further epochs"
+
+
+def test_a_score_of_nan_never_improves(problem):
+    nan = Criterion(lambda mean, log_std, target: mean.mean(-1) * jnp.nan, relative_mse(0).improved)
+    fit = make_fit(problem, nan, patience=1)
+    start = jax.tree.map(np.asarray, fit.state.best)
+    assert [r.improved for r in fit.epochs()] == [0]
+    assert eqx.tree_equal(jax.tree.map(np.asarray, fit.state.best), start)
+
+
+def test_criteria():
+    relative, absolute = relative_mse(0.01).improved, absolute_nll(0.001).improved
+    inf = jnp.inf
+    best = jnp.array([inf, 1.0, 1.0, 1.0, 1.0])
+    score = jnp.array([5.0, 0.98, 0.995, 1.5, jnp.nan])
+    assert relative(best, score).tolist() == [True, True, False, False, False]
+    best = jnp.array([inf, -2.0, -2.0, -2.0])
+    assert absolute(best, jnp.array([3.0, -2.01, -2.0005, jnp.nan])).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_learns_a_linear_system_and_its_noise():
+    rows = linear_problem(1100)
+    fit = make_fit(Data(rows[:1000], rows[1000:]), lr=3e-3, epochs=60, patience=60)
+    reports = list(fit.epochs())
+    assert (np.asarray(fit.state.best_score) < 0.01).all()
+    assert reports[-1].train_nll < -1.0 < reports[0].train_nll
+    assert reports[-1].epoch == int(fit.state.epoch) == 60
+
+
+def test_a_training_goes_on_from_its_state(problem):
+    whole = make_fit(problem, epochs=4)
+    reports = list(whole.epochs())
+    assert [r.epoch for r in reports] == [1, 2, 3, 4]
+    parts = make_fit(problem, epochs=2)
+    beginning = list(parts.epochs())
+    parts.epoch_limit = 4
+    assert beginning + list(parts.epochs()) == reports
+    assert eqx.tree_equal(parts.state, whole.state)
+
+
+def test_holdout_rows_depend_on_the_number_of_rows_alone():
+    train, held = split_rows(100, 1000)
+    assert len(held) == 20 and len(split_rows(20_000, 1000)[1]) == 1000
+    assert len(split_rows(20_000, None)[1]) == 4000
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, held])), np.arange(100))
+    np.testing.assert_array_equal(split_rows(100, 1000)[1], held)
+
+
+def test_an_epoch_is_one_call_that_moves_nothing(problem):
+    fit = make_fit(problem, epochs=3)
+    next(fit.epochs())
+    before = fit.state
+    with jax.transfer_guard("disallow"):
+        after, _ = fit._epoch((fit.data, fit.key), before)
+    assert before.optimiser_state[0].mu.members.mean_head.bias.is_deleted()
+    assert int(after.epoch) == 2

@@ -1,0 +1,62 @@
+"""Golden parity of the optimiser, and that encoder and head have separate ones."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from online_rl.networks import Network
+from online_rl.optimiser import SplitOptimiser, agent_optimiser, polyak
+from tests import golden_map
+
+
+@pytest.fixture(autouse=True)
+def standard_promotion():
+    """optax counts its steps in integers."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.mark.parametrize("name", ["optimizer_constant", "optimizer_cosine_to_zero"])
+def test_follows_the_published_parameters(name):
+    g = golden_map.load(name)
+    optimiser = agent_optimiser(
+        float(g["lr"]),
+        lr_ratio=float(g["lr_ratio"]),
+        grad_steps=int(g["grad_steps"]),
+        gradient_scale=float(g["gradient_scale"]),
+        weight_decay=float(g["weight_decay"]),
+        adam_eps=float(g["adam_eps"]),
+    )
+    assert jnp.isnan(g["gradients"]).any()
+    parameters = g["params"][0]
+    state = optimiser.init(parameters)
+
+    @jax.jit
+    def step(gradient, state, parameters):
+        updates, state = optimiser.update(gradient, state, parameters)
+        return optax.apply_updates(parameters, updates), state
+
+    for gradient, expected in zip(g["gradients"], g["params"][1:], strict=True):
+        parameters, state = step(gradient, state, parameters)
+        np.testing.assert_allclose(parameters, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_encoder_and_head_are_clipped_and_stepped_apart():
+    split = SplitOptimiser(
+        *(optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(lr)) for lr in (0.1, 0.5))
+    )
+    network = Network({"w": jnp.zeros(2)}, {"w": jnp.zeros(2)})
+    grads = Network({"w": jnp.array([300.0, 400.0])}, {"w": jnp.array([0.3, 0.4])})
+    network, _ = split.step(network, grads, split.init(network))
+    # the encoder's huge gradient is cut to length 1 without shrinking the head's
+    np.testing.assert_allclose(network.encoder["w"], [-0.06, -0.08], rtol=1e-5)
+    np.testing.assert_allclose(network.head["w"], [-0.15, -0.2], rtol=1e-5)
+
+
+def test_polyak_moves_a_fraction_of_the_way():
+    moved = polyak({"a": jnp.array([1.0])}, {"a": jnp.array([3.0])}, 0.25)
+    assert moved["a"].tolist() == [1.5]
+    assert eqx.tree_equal(polyak(moved, moved, 0.3), moved)

@@ -1,0 +1,202 @@
+"""Compounding errors against loops that a reader can check by eye."""
+
+from types import SimpleNamespace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experience.oracle import make_oracle
+from experience.pendulum_data import pendulum_dataset
+from experience.sources.rows import Dataset
+from experience.tasks import get_task
+from harness.config_groups import EnvConfig
+from offline_world.modules import Ensemble
+from offline_world.scaler import Scaler
+from offline_world.uncertainty import epi_mean
+from offline_world.world import AbstractWorld, Imagined, World
+from programs.compounding_error import (
+    ORACLE_HORIZONS,
+    compounding_errors,
+    error_arrays,
+    follow,
+    imagine,
+    logged_trajectories,
+)
+from programs.plot_compounding import spearman, step_quantiles
+
+MEMBERS = 3
+LENGTHS = (4, 1, 6, 2, 5)
+
+
+class LinearWorld(AbstractWorld):
+    """Member m adds gain[m] · action to the state; every step claims to be the last."""
+
+    gain: jax.Array
+    horizon: int = eqx.field(static=True)
+
+    @property
+    def ensemble(self):
+        return SimpleNamespace(size=self.gain.shape[0])
+
+    def step(self, state, action, key):
+        member = jnp.arange(len(action)) // (len(action) // self.gain.shape[0])
+        after = state.state + self.gain[member][:, None] * action
+        over = jnp.ones(len(action), bool)
+        reward = after.sum(-1)
+        imagined = Imagined(after, reward - 9.0, reward, 2 * after[:, 0], over, over)
+        return eqx.tree_at(lambda s: s.state, state, after), imagined
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """Five episodes of different lengths, ended by timeouts."""
+    rng = np.random.default_rng(0)
+    rows = sum(LENGTHS)
+    timeouts = np.zeros(rows, bool)
+    timeouts[np.cumsum(LENGTHS) - 1] = True
+
+    def normal(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    return Dataset(
+        normal(rows, 2), normal(rows, 2), normal(rows), np.zeros(rows, bool), timeouts,
+        normal(rows, 2),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def task():
+    env = EnvConfig(dataset_path="unused.hdf5", horizon=8, ref_min=0.0, ref_max=1.0)
+    return get_task("custom", "toy", env)
+
+
+def test_errors_are_those_of_a_plain_loop(dataset, task):
+    world = LinearWorld(jnp.array([0.5, -1.0, 2.0]), 8)
+    logged = logged_trajectories(dataset, task, np.random.default_rng(0))
+    arrays = compounding_errors(world, logged, jax.random.key(0), None)
+    first = np.cumsum([0, *LENGTHS[:-1]])
+    for trajectory, (row, length) in enumerate(zip(first, LENGTHS, strict=True)):
+        gain = [0.5, -1.0, 2.0][trajectory % MEMBERS]
+        state = dataset.observations[row].copy()
+        for step in range(max(LENGTHS)):
+            if step < length:
+                state = state + gain * dataset.actions[row + step]
+                last = step == length - 1
+                truth = (dataset.next_observations if last else dataset.observations[1:])[
+                    row + step
+                ]
+                expected = {
+                    "rmse": np.sqrt(((state - truth) ** 2).mean()),
+                    "rms": np.sqrt((state**2).mean()),
+                    "reward_error": state.sum() - dataset.rewards[row + step],
+                    "uncertainty": 2 * state[0],
+                }
+                for name, value in expected.items():
+                    np.testing.assert_allclose(
+                        arrays[name][step, trajectory], value, rtol=1e-5, atol=1e-5
+                    )
+            else:
+                assert np.isnan(arrays["rmse"][step, trajectory])
+                assert np.isnan(arrays["reward_error"][step, trajectory])
+                assert np.isfinite(arrays["rms"][step, trajectory])
+
+
+def test_the_number_of_trajectories_and_the_actions_beyond_them(dataset, task):
+    everything = logged_trajectories(dataset, task, np.random.default_rng(0), most=200)
+    assert everything.rewards.shape == (6, 5)
+    assert everything.states.shape == (7, 5, 2)
+    np.testing.assert_array_equal((~np.isnan(everything.rewards)).sum(0), LENGTHS)
+    assert everything.actions.shape == (ORACLE_HORIZONS * 8, 5, 2)
+    logged = {tuple(action) for action in dataset.actions}
+    assert {tuple(action) for action in everything.actions.reshape(-1, 2)} <= logged
+    # past the end they vary rather than repeat the last one
+    assert len({tuple(action) for action in everything.actions[1:, 1]}) > 5
+
+    few = logged_trajectories(dataset, task, np.random.default_rng(1), most=2)
+    assert few.rewards.shape[1] == 2
+    other = logged_trajectories(dataset, task, np.random.default_rng(2), most=2)
+    assert few.rewards.shape != other.rewards.shape or not np.array_equal(
+        few.states[0], other.states[0]
+    )
+
+
+def test_neighbouring_trajectories_live_in_different_members_of_a_real_world():
+    """The first step is the own member's Gaussian, whose noise is small beside the members'
+    differences; a threshold that everything crosses and a termination stop nothing."""
+    state_dim, action_dim, count = 3, 1, 7
+    ensemble = Ensemble(
+        MEMBERS, state_dim + action_dim, state_dim + 1, 8, residual=state_dim, key=jax.random.key(1)
+    )
+    head = ensemble.members.log_std_head
+    ensemble = eqx.tree_at(
+        lambda e: e.members.log_std_head, ensemble, jax.tree.map(lambda x: 0 * x - 50.0, head)
+    )
+    ones, zeros = jnp.ones(state_dim + 1), jnp.zeros(state_dim + 1)
+    world = World(
+        ensemble, Scaler(zeros, ones, zeros, ones), jnp.float32(-1), jnp.float32(3), 4, epi_mean,
+        lambda state, action, after: jnp.array(True),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(count, state_dim)).astype(np.float32)
+    actions = rng.normal(size=(9, count, action_dim)).astype(np.float32)
+    imagined = imagine(world, states, actions, jax.random.key(0))
+    assert imagined.states.shape == (9, count, state_dim)
+    mean, std = ensemble(jnp.concatenate([states, actions[0]], 1))
+    own = mean[np.arange(count) % MEMBERS, np.arange(count)]
+    other = mean[(np.arange(count) + 1) % MEMBERS, np.arange(count)]
+    told = np.concatenate([imagined.states[0], imagined.rewards[0][:, None]], 1)
+    assert np.abs(told - own).max() < 5 * float(std.max())
+    assert np.abs(told - other).max(1).min() > 5 * float(std.max())
+    np.testing.assert_allclose(imagined.uncertainty[0], epi_mean(mean, std), rtol=1e-4)
+    assert (np.diff(imagined.states, axis=0) != 0).all()
+
+
+def test_a_model_that_leaves_the_numbers_counts_as_infinitely_wrong():
+    imagined = SimpleNamespace(
+        states=np.array([[[np.nan, 0.0], [1.0, 1.0]], [[np.inf, 0.0], [0.0, 0.0]]], np.float32),
+        rewards=np.array([[np.nan, 1.0], [0.0, 0.0]], np.float32),
+    )
+    states = np.array([[[0.0, 0.0], [1.0, 4.0]], [[0.0, 0.0], [np.nan, np.nan]]], np.float32)
+    rewards = np.array([[0.0, 3.0], [0.0, np.nan]], np.float32)
+    arrays = error_arrays(imagined, states, rewards)
+    np.testing.assert_allclose(arrays["rmse"], [[np.inf, np.sqrt(4.5)], [np.inf, np.nan]])
+    np.testing.assert_allclose(arrays["reward_error"], [[np.inf, -2.0], [0.0, np.nan]])
+
+
+def test_following_logged_actions_in_the_true_pendulum_gives_the_log():
+    dataset = pendulum_dataset()
+    env = EnvConfig(id="Pendulum-v1", horizon=30, ref_min=-1220.0, ref_max=-150.0)
+    task = get_task("pendulum", "pendulum-random-v1", env)
+    logged = logged_trajectories(dataset, task, np.random.default_rng(0), most=3)
+    oracle = make_oracle("pendulum", "pendulum-random-v1", env)
+    states, rewards = follow(oracle, logged.states[0], logged.actions)
+    assert len(states) == 60
+    np.testing.assert_allclose(states[:20], logged.states[1:21], atol=1e-3)
+    np.testing.assert_allclose(rewards[:20], logged.rewards[:20], atol=1e-2)
+
+    gain = LinearWorld(jnp.ones(1), 30)
+    arrays = compounding_errors(gain, logged, jax.random.key(0), oracle)
+    assert arrays["oracle_rmse"].shape == (60, 3)
+    assert np.isfinite(arrays["oracle_rmse"]).all()
+    np.testing.assert_allclose(arrays["oracle_rmse"][:20], arrays["rmse"][:20], atol=1e-3)
+
+
+def test_quantiles_over_the_trajectories_that_are_left():
+    values = np.array([[1.0, -2.0, 3.0], [np.inf, 5.0, np.nan], [np.nan, np.nan, -7.0]])
+    low, median, high = step_quantiles(values)
+    np.testing.assert_array_equal(median, [2.0, 5.0, 7.0])
+    np.testing.assert_array_equal(low, [1.0, 5.0, 7.0])
+    np.testing.assert_array_equal(high, [3.0, np.inf, 7.0])
+
+
+def test_spearman_takes_logged_steps_only():
+    errors = {
+        "rmse": np.array([[1.0, 2.0], [4.0, np.nan]]),
+        "uncertainty": np.array([[0.1, 0.2], [0.3, 0.0], [9.0, 9.0]]),
+    }
+    assert spearman(errors) == pytest.approx(1.0)
+    errors["uncertainty"][1, 0] = 0.0
+    assert spearman(errors) == pytest.approx(-0.5)

@@ -1,0 +1,173 @@
+"""Tables and figures of run directories whose numbers are known."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from harness import metrics
+from harness.errors import UserError
+from programs.plot_curves import on_grid, plot_learning, plot_sweep
+from programs.result_tables import ALL_DATASETS, latex, table_rows, write_tables
+from programs.run_records import find_runs, in_order, settings
+
+QUANTILE = "collect.unc_quantile"
+
+
+def write_run(folder, dataset, seed, quantile, scores, *, finished=True, rate="critic_enc_lr"):
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(
+        f"dataset_name: {dataset}\nseed: {seed}\nensemble: {{save_dir: '{folder}'}}\n"
+        f"collect: {{unc_quantile: {quantile}, penalty_coef: 0.0}}\ntrain: {{{rate}: 1.0e-05}}\n"
+    )
+    rows = []
+    for index, score in enumerate(scores):
+        step = 100 * index
+        rows.append({metrics.STEP: step, metrics.SCORE: score, metrics.SCORE_FIRST: score / 2})
+        rows.append({metrics.STEP: step, metrics.HORIZON_MEAN: 10 * quantile + index})
+        rows.append({metrics.STEP: step + 50, metrics.Q_REAL: -float(index)})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if finished:
+        (folder / "finished.json").write_text("{}")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two datasets; on the first, quantile 0.9 has four seeds and 1.0 two, of which one goes on."""
+    root = tmp_path_factory.mktemp("runs")
+    # twelve evaluations: the last ten are all but the two zeros
+    for seed, score in enumerate((0.0, 0.1, 0.2, 1.0)):
+        write_run(root / f"a/0.9/seed{seed}", "a-v0", seed, 0.9, [0, 0] + [score] * 9 + [0.5])
+    write_run(root / "a/1.0/seed0", "a-v0", 0, 1.0, [0.0, 0.3])
+    write_run(root / "a/1.0/seed1", "a-v0", 1, 1.0, [0.0, 0.9], finished=False)
+    for seed in (1, 2):
+        write_run(root / f"b/0.9/seed{seed}", "b-v0", seed, 0.9, [0.4 * seed])
+    # a world model's metrics are no agent's
+    (root / "world").mkdir()
+    (root / "world/metrics.jsonl").write_text('{"step": 1, "train/nll": 0.5}\n')
+    (root / "world/config.yaml").write_text("dataset_name: a-v0\nseed: 0\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(runs):
+    records = find_runs([str(runs)])
+    return records, settings(records, [QUANTILE])
+
+
+def test_only_finished_agents_are_taken_unless_asked_for(runs, found, capsys):
+    assert len(found[0]) == 7
+    assert len(find_runs([f"{runs}/*", f"{runs}/a/**"], unfinished=True)) == 8
+    assert capsys.readouterr().out == ""
+    assert len(find_runs([f"{runs}/a/1.0/*"])) == 1
+    assert capsys.readouterr().out == "1 unfinished runs are left out\n"
+    with pytest.raises(UserError, match="no finished agent's run is at .*nowhere"):
+        find_runs([f"{runs}/nowhere"])
+
+
+def test_settings_are_what_runs_of_a_dataset_differ_in(runs, found, tmp_path):
+    records, names = found
+    assert settings(records, None) == names
+    assert set(names) == {f"{QUANTILE}=0.9", f"{QUANTILE}=1.0"}
+    # b-v0 alone does not vary
+    assert set(settings(find_runs([f"{runs}/b"]), None)) == {"recurrent"}
+    with pytest.raises(UserError, match="has no key 'collect.quantile'"):
+        settings(records, ["collect.quantile"])
+    with pytest.raises(UserError, match="both are seed 0 of .*penalty_coef=0.0"):
+        settings(records, ["collect.penalty_coef"])
+
+    write_run(tmp_path / "markov", "b-v0", 1, 0.9, [0.1], rate="critic_lr")
+    both = find_runs([f"{runs}/b", str(tmp_path)])
+    assert sorted(settings(both, None)) == ["Markov", "recurrent", "recurrent"]
+
+
+def test_settings_are_ordered_as_numbers():
+    names = ["k=10.0", "k=9", "k=0.5", "k=9"]
+    assert in_order(names) == ["k=0.5", "k=9", "k=10.0"]
+
+
+def test_the_table_has_the_right_numbers(found, tmp_path):
+    records, names = found
+    paths = write_tables(records, names, metrics.SCORE, tmp_path)
+    assert [path.name for path in paths] == ["scores.md", "scores.tex", "scores.csv", "seeds.csv"]
+    with (tmp_path / "scores.csv").open() as file:
+        rows = {(row["dataset"], row["setting"]): row for row in csv.DictReader(file)}
+    assert len(rows) == 4
+
+    row = rows["a-v0", f"{QUANTILE}=0.9"]
+    last_ten = 100 * (9 * np.array([0.0, 0.1, 0.2, 1.0]) + 0.5) / 10
+    assert row["seeds"] == "4"
+    assert float(row["last_mean"]) == pytest.approx(50)
+    assert float(row["last_std"]) == pytest.approx(0)
+    assert float(row["last_ten_mean"]) == pytest.approx(last_ten.mean())
+    assert float(row["last_ten_std"]) == pytest.approx(np.std(last_ten, ddof=1))
+    # a quarter of four seeds is trimmed at either end
+    assert float(row["iqm"]) == pytest.approx(last_ten[1:3].mean())
+    low, high = float(row["iqm_low"]), float(row["iqm_high"])
+    assert last_ten[0] <= low < last_ten[1:3].mean() < high <= last_ten[3]
+
+    # one finished seed: no deviation and no interval
+    assert rows["a-v0", f"{QUANTILE}=1.0"]["last_std"] == "nan"
+    text = (tmp_path / "scores.md").read_text()
+    assert f"| a-v0 | {QUANTILE}=1.0 | 1 | 30.0 | 15.0 | 15.0 |" in text
+    assert f"| b-v0 | {QUANTILE}=0.9 | 2 | 60.0 ± 28.3 | 60.0 ± 28.3 | 60.0 [" in text
+
+    with (tmp_path / "seeds.csv").open() as file:
+        seeds = list(csv.DictReader(file))
+    assert len(seeds) == 7
+    assert float(seeds[3]["last_ten"]) == pytest.approx(95)
+    assert {seed["finished"] for seed in seeds} == {"True"}
+
+
+def test_datasets_are_pooled_over_the_seeds_that_they_share(found):
+    records, names = found
+    pooled = [
+        row for row in table_rows(records, names, metrics.SCORE) if row.dataset == ALL_DATASETS
+    ]
+    (row,) = pooled
+    assert row.setting == f"{QUANTILE}=0.9"
+    np.testing.assert_allclose(row.last, [[50, 40], [50, 80]])
+
+
+def test_scores_of_the_other_protocol(found):
+    records, names = found
+    row = table_rows(records, names, metrics.SCORE_FIRST)[0]
+    np.testing.assert_allclose(row.last, np.full((4, 1), 25))
+
+
+def test_latex_escapes_what_latex_would_read():
+    text = latex([["a_b", "50 %", "3", "1 ± 2", "x", "y"]])
+    assert r"a\_b & 50 \% & 3 & 1 $\pm$ 2 & x & y \\" in text
+    assert text.startswith(r"\begin{tabular}{llrrrr}")
+
+
+def test_curves_are_put_on_common_steps(found):
+    records, _ = found
+    grid, curves = on_grid(records[:2], metrics.SCORE)
+    assert grid[0] == 0 and grid[-1] == 1100
+    np.testing.assert_allclose(curves[:, -1], [50, 50])
+    np.testing.assert_allclose(np.interp(150, grid, curves[1]), 5, atol=0.5)
+
+
+def test_figures_are_drawn_with_their_arrays(found, tmp_path):
+    records, names = found
+    paths = plot_learning(records, names, metrics.SCORE, tmp_path)
+    paths += plot_sweep(records, names, metrics.SCORE, tmp_path)
+    assert {path.name for path in paths} == {
+        f"{name}.{kind}"
+        for name in ("learning_curves", "sweep_a-v0", "sweep_b-v0")
+        for kind in ("pdf", "png", "npz")
+    }
+    for path in paths:
+        head = path.read_bytes()[:4]
+        assert head == {".pdf": b"%PDF", ".png": b"\x89PNG", ".npz": b"PK\x03\x04"}[path.suffix]
+    with np.load(tmp_path / "learning_curves.npz") as arrays:
+        grid, mean, low, high = arrays[f"a-v0: {QUANTILE}=0.9"]
+    at_500 = np.argmin(np.abs(grid - 500))
+    assert mean[at_500] == pytest.approx(32.5)
+    assert 0 <= low[at_500] < mean[at_500] < high[at_500] <= 100
+    with np.load(tmp_path / "sweep_a-v0.npz") as arrays:
+        horizon = arrays[f"end of {metrics.HORIZON_MEAN}: {QUANTILE}=0.9"]
+    # the last tenth of 1150 steps has only the evaluation at 1100
+    np.testing.assert_allclose(horizon, np.full(4, 9 + 11))
