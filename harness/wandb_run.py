@@ -19,6 +19,9 @@ from harness.run_directory import RunDirectory
 # A server that cannot be reached must cost a run seconds, at its start and at its end.
 _INIT_SECONDS = 20
 _FINISH_SECONDS = 60
+# Offline nothing can be unreachable: wandb's own process is only slow to start on a busy machine.
+_LOCAL_SECONDS = 90
+_LOCAL_ATTEMPTS = 3
 
 
 class WandbRun:
@@ -35,17 +38,21 @@ class WandbRun:
         mode = wandb_mode(config.wandb.mode, wandb.Settings().base_url)
         if mode == "disabled":
             return
-        try:
-            self._run = self._init(mode, run, config)
-        except self._failures as error:
-            if mode == "offline":
-                self._give_up(error)
+        attempts = ["offline"] * _LOCAL_ATTEMPTS
+        if mode != "offline":
+            attempts.insert(0, mode)
+        for attempt in attempts:
+            try:
+                self._run = self._init(attempt, run, config)
+                self._run.define_metric("*", step_metric=STEP)
                 return
-            _warn(f"wandb cannot be reached ({_brief(error)}), so this run is logged offline")
+            except self._failures as error:
+                last = error
+            if attempt != "offline":
+                _warn(f"wandb cannot be reached ({_brief(last)}), so this run is logged offline")
             # The failed attempt still holds the run's id in wandb's service process.
             wandb.teardown()
-            self._run = self._init("offline", run, config)
-        self._run.define_metric("*", step_metric=STEP)
+        self._give_up(last)
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
         self._guarded(lambda: self._run.log({**metrics, STEP: int(step)}))
@@ -72,7 +79,7 @@ class WandbRun:
             settings=self._wandb.Settings(
                 silent=True,
                 console="off",
-                init_timeout=_INIT_SECONDS,
+                init_timeout=_LOCAL_SECONDS if mode == "offline" else _INIT_SECONDS,
                 finish_timeout=_FINISH_SECONDS,
             ),
         )

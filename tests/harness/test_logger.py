@@ -10,6 +10,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import wandb
 
 from harness import metrics, wandb_run
 from harness.config import load_config
@@ -88,6 +89,30 @@ def test_a_dead_network_stops_nothing(tmp_path, monkeypatch, capsys):
         assert list((run.path / "wandb").glob("offline-run-*/*.wandb"))
         assert len(read_rows(run.metrics)) == 1
     assert "logged offline" in capsys.readouterr().err
+
+
+def test_wandb_offline_survives_a_service_that_starts_badly(tmp_path, monkeypatch, capsys):
+    real, failures = wandb.init, [TimeoutError("busy"), wandb.errors.CommError("no service")]
+
+    def init(**settings):
+        if failures:
+            raise failures.pop()
+        return real(**settings)
+
+    monkeypatch.setattr(wandb, "init", init)
+    config = config_in(tmp_path, "offline")
+    with open_run("offline_cont", config) as run:
+        with Logger(run, config) as logger:
+            logger.log(0, {metrics.SCORE: 0.5})
+        (stored,) = (run.path / "wandb").glob("offline-run-*/*.wandb")
+        assert b"test_envs/score" in stored.read_bytes()
+        assert capsys.readouterr().err == ""
+
+        failures += [OSError("broken")] * 3
+        with Logger(run, config) as logger:
+            logger.log(0, {metrics.SCORE: 0.5})
+        assert "wandb failed (broken), so only metrics.jsonl goes on" in capsys.readouterr().err
+        assert len(read_rows(run.metrics)) == 1
 
 
 def test_wandb_modes(tmp_path, monkeypatch):
