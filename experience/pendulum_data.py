@@ -15,6 +15,7 @@ REVERSE_PROBABILITY = 0.02
 
 RANDOM = "pendulum-random-v1"
 PUMP = "pendulum-pump-v1"
+SPIN = "pendulum-spin-v1"
 
 #: (episode, step, observation) → torque in [-1, 1], of shape (1,)
 Law = Callable[[int, int, np.ndarray], np.ndarray]
@@ -87,17 +88,24 @@ def _held(rng: np.random.Generator) -> Law:
     return lambda episode, step, observation: actions[episode, step]
 
 
+def _spin(rng: np.random.Generator) -> Law:
+    """Full torque along the motion, which winds the pendulum up to its greatest speed and keeps it
+    there, where random torques seldom lead."""
+    return lambda episode, step, observation: np.float32([1 if observation[2] >= 0 else -1])
+
+
 def _pump(rng: np.random.Generator) -> Law:
-    """Full torque along the motion, which winds the pendulum up to speeds that random torques
-    seldom reach; with probability 0.02 a step it turns against the motion, and back again."""
+    """As `_spin`, but with probability 0.02 a step it turns against the motion, and back again."""
     turns = rng.random((EPISODES, EPISODE_STEPS)) < REVERSE_PROBABILITY
-    along = np.where(np.cumsum(turns, axis=1) % 2, -1, 1)
-
-    def law(episode, step, observation):
-        forwards = 1 if observation[2] >= 0 else -1
-        return np.float32([along[episode, step] * forwards])
-
-    return law
+    along = np.where(np.cumsum(turns, axis=1) % 2, -1, 1).astype(np.float32)
+    spin = _spin(rng)
+    return lambda episode, step, observation: (
+        along[episode, step] * spin(episode, step, observation)
+    )
 
 
-LAWS: dict[str, Callable[[np.random.Generator], Law]] = {RANDOM: _held, PUMP: _pump}
+LAWS: dict[str, Callable[[np.random.Generator], Law]] = {
+    RANDOM: _held,
+    PUMP: _pump,
+    SPIN: _spin,
+}

@@ -13,6 +13,8 @@ from harness.files import atomic_write
 
 #: `has_ln` → name of the files and of the curves.
 NAMES = {True: "with_LN", False: "without_LN"}
+#: Steps at which the median error is told.
+TOLD_STEPS = (1, 10, 100, 1000)
 
 
 def error_file(
@@ -33,10 +35,11 @@ def load_errors(
 ) -> dict[str, np.ndarray]:
     """The arrays of all seeds with trajectories side by side; the thresholds are their mean.
 
-    Shorter seeds are filled up with NaN. Raises UserError if there is no file.
+    `seed` (trajectory,) says whose each trajectory is. Shorter seeds are filled up with NaN.
+    Raises UserError if there is no file.
     """
     folder = error_folder(plot_dir, train_dataset, eval_dataset)
-    files = sorted(folder.glob(f"{NAMES[has_ln]}_seed*.npz"))
+    files = {_seed_of(file): file for file in folder.glob(f"{NAMES[has_ln]}_seed*.npz")}
     if not files:
         config = "base" if has_ln else "base_no_ln"
         raise UserError(
@@ -45,7 +48,7 @@ def load_errors(
             f" dataset_name={train_dataset} +eval_dataset={eval_dataset}`"
         )
     seeds = []
-    for file in files:
+    for _, file in sorted(files.items()):
         with np.load(file) as stored:
             seeds.append(dict(stored))
     shared = set.intersection(*(set(seed) for seed in seeds))
@@ -53,6 +56,7 @@ def load_errors(
         name: _side_by_side([seed[name] for seed in seeds])
         for name in sorted(shared - {"threshold_quantiles", "thresholds"})
     }
+    joined["seed"] = np.repeat(sorted(files), [stored["rmse"].shape[1] for stored in seeds])
     joined["threshold_quantiles"] = seeds[0]["threshold_quantiles"]
     joined["thresholds"] = np.mean([seed["thresholds"] for seed in seeds], axis=0)
     return joined
@@ -114,6 +118,10 @@ def domain_of(dataset_name: str) -> str:
         f"the dataset {dataset_name!r} is not a published one: say where eval_error.py left its"
         " arrays with --plot_dir plt/<domain>"
     )
+
+
+def _seed_of(file: Path) -> int:
+    return int(file.stem.rpartition("_seed")[2])
 
 
 def _side_by_side(arrays: list[np.ndarray]) -> np.ndarray:

@@ -10,13 +10,11 @@ from harness.config import ContinuousConfig
 from harness.errors import UserError
 from harness.run_directory import RunDirectory
 from programs.compounding_error import compounding_errors, logged_trajectories
-from programs.error_files import error_file, evaluation_task, save_errors
+from programs.error_files import TOLD_STEPS, error_file, evaluation_task, save_errors
 from programs.world_model import WorldData, build_world, training_uncertainties
 
 #: Quantiles of the training rows' uncertainty that are drawn as rollout thresholds.
 THRESHOLD_QUANTILES = (0.9, 0.99, 0.999, 1.0)
-#: Steps at which the median error is told.
-_TOLD = (1, 10, 100, 1000)
 
 
 def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
@@ -53,7 +51,7 @@ def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     save_errors(path, arrays)
     median = {
         f"median_rmse_step{step}": float(np.nanmedian(arrays["rmse"][step - 1]))
-        for step in _TOLD
+        for step in TOLD_STEPS
         if step <= len(arrays["rmse"])
     }
     print(f"{logged.rewards.shape[1]} trajectories of {other.dataset_name}")

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.figures import COLOURS, new_figure, save_figure, shared_legend, tidy
-from programs.error_files import NAMES, error_folder, load_errors
+from harness.files import write_text
+from programs.error_files import NAMES, TOLD_STEPS, error_folder, load_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ _LARGEST = 1e30
 def plot_compounding(
     plot_dir: Path, train_dataset: str, eval_dataset: str, out: Path | None = None
 ) -> list[Path]:
-    """Draws the files of both world models; returns the paths of all that was written.
+    """Draws and tabulates the files of both world models; returns the paths of what it wrote.
 
     The figures go to `out`, by default beside the arrays. Raises UserError if one of the two is
     missing.
@@ -44,6 +45,7 @@ def plot_compounding(
     return [
         *plot_growth(errors, folder / "compounding_error", title),
         *plot_uncertainty(errors, folder / "error_and_uncertainty", title),
+        write_medians(errors, folder / "compounding_error.md", title),
     ]
 
 
@@ -94,6 +96,26 @@ def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
         ax.set_axis_off()
     shared_legend(figure, axes[0], f"{title}: median and 5–95 % of trajectories")
     return save_figure(figure, stem, arrays)
+
+
+def write_medians(errors: dict[bool, dict], path: Path, title: str) -> Path:
+    """The median RMSE of each seed and of all seeds' trajectories, as a Markdown table."""
+    steps = [step for step in TOLD_STEPS if step <= len(errors[True]["rmse"])]
+    lines = [
+        f"State RMSE, {title}: median over trajectories, 95 % quantile in brackets.",
+        "",
+        "| world model | seed | trajectories | " + " | ".join(f"step {t}" for t in steps) + " |",
+        "| --- | --- | --- |" + " --- |" * len(steps),
+    ]
+    for has_ln, label in _LABELS.items():
+        seeds, rmse = errors[has_ln]["seed"], errors[has_ln]["rmse"]
+        chosen = {str(seed): seeds == seed for seed in np.unique(seeds)}
+        for name, of_seed in (chosen | {"all": np.full(seeds.shape, True)}).items():
+            _, median, high = step_quantiles(rmse[:, of_seed])
+            cells = [f"{median[t - 1]:.3g} ({high[t - 1]:.3g})" for t in steps]
+            lines.append(f"| {label} | {name} | {of_seed.sum()} | " + " | ".join(cells) + " |")
+    write_text(path, "\n".join(lines) + "\n")
+    return path
 
 
 def plot_uncertainty(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:

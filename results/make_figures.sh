@@ -8,18 +8,24 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python}
 recurrent=runs/studies/offline_cont/pendulum-random-v1
 markov=runs/studies/offline_markov/pendulum-random-v1
+# from the actions of the training data to those that lead farthest from it
+laws="random-v1 pump-v1 spin-v1"
 models=offline_world/ckpt/pendulum
 
 for model in ${models}_no_ln/pendulum-random-v1/ensemble_seed*.eqx; do
     seed=${model##*_seed}
     seed=${seed%.eqx}
     for config in base base_no_ln; do
-        "$python" eval_error.py --config-path=configs/pendulum --config-name=$config \
-            +eval_dataset=pump-v1 seed="$seed" run_root=runs/studies
+        for actions in $laws; do
+            "$python" eval_error.py --config-path=configs/pendulum --config-name=$config \
+                +eval_dataset="$actions" seed="$seed" run_root=runs/studies
+        done
     done
 done
-"$python" plot_ln.py --train_dataset pendulum-random-v1 --eval_dataset pump-v1 \
-    --out results/layer_norm
+for actions in $laws; do
+    "$python" plot_ln.py --train_dataset pendulum-random-v1 --eval_dataset "$actions" \
+        --out "results/layer_norm/$actions"
+done
 
 cp "$recurrent/default/seed0/config.yaml" results/config.yaml
 study() { # name, settings' key, folders of the swept runs

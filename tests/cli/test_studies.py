@@ -49,10 +49,14 @@ def test_plot_ln_draws_both_world_models(evaluated):
     )
     names = ("compounding_error", "error_and_uncertainty")
     paths = [f"{LOGGED}/{name}.{kind}" for name in names for kind in ("pdf", "png", "npz")]
-    assert told.split() == paths
+    table = f"{LOGGED}/compounding_error.md"
+    assert told.split() == [*paths, table]
+    rows = (evaluated / table).read_text().splitlines()[4:]
+    assert [row.split(" | ")[1:3] for row in rows] == [["0", "100"], ["all", "100"]] * 2
     with np.load(evaluated / paths[2]) as arrays:
         low, median, high = arrays["without_LN_rmse"]
         assert median.shape == (200,) and (low <= median).all() and (median <= high).all()
+        assert f" | {median[99]:.3g} ({high[99]:.3g}) |" in rows[3]
     with np.load(evaluated / paths[5]) as arrays:
         assert -1 <= arrays["with_LN_spearman"] <= 1
         np.testing.assert_allclose(arrays["threshold_quantiles"], [0.9, 0.99, 0.999, 1.0])

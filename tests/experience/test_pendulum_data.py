@@ -9,7 +9,7 @@ import pytest
 
 from experience.dataset import load_dataset
 from experience.histories import build_histories
-from experience.pendulum_data import PUMP, pendulum_dataset
+from experience.pendulum_data import PUMP, SPIN, pendulum_dataset
 from experience.tasks import get_task
 from harness.config_groups import EnvConfig
 from harness.errors import UserError
@@ -72,6 +72,14 @@ def test_the_second_dataset_has_full_torques_mostly_along_the_motion(dataset, tm
     assert 0.4 < along.mean() < 0.8
     assert abs((episodes[:, 1:] != episodes[:, :-1]).mean() - 0.02) < 0.005
     assert np.abs(pump.observations[:, 2]).mean() > np.abs(dataset.observations[:, 2]).mean() + 0.5
+
+
+def test_the_third_dataset_is_wound_up_to_the_greatest_speed(dataset):
+    spin = pendulum_dataset(SPIN)
+    along = np.where(spin.observations[:, 2] >= 0, 1, -1)
+    np.testing.assert_array_equal(spin.actions[:, 0], along)
+    fastest = [(np.abs(d.observations[:, 2]) > 7.9).mean() for d in (dataset, spin)]
+    assert fastest[0] < 0.05 and fastest[1] > 0.3
 
 
 def test_a_missing_file_is_made_and_used_again(dataset, tmp_path):
