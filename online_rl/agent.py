@@ -3,7 +3,11 @@
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from online_rl.networks import Network
 
 
 class AbstractLearner(eqx.Module):
@@ -31,10 +35,14 @@ class AbstractAgent(eqx.Module):
         """A learner that goes on from `networks`, with its own optimisers and counters."""
 
     @abstractmethod
+    def acting(self, learner: AbstractLearner) -> Network:
+        """The network that chooses actions, whose encoder carries the memory."""
+
     def initial_memory(self, learner: AbstractLearner, batch: int) -> PyTree:
         """Memories of `batch` episodes at their starts."""
+        memory = self.acting(learner).encoder.initial_memory()
+        return jax.tree.map(lambda m: jnp.broadcast_to(m, (batch, *m.shape)), memory)
 
-    @abstractmethod
     def absorb(
         self,
         learner: AbstractLearner,
@@ -43,6 +51,7 @@ class AbstractAgent(eqx.Module):
         memory: PyTree,
     ) -> PyTree:
         """The memories after further rows, without acting."""
+        return jax.vmap(self.acting(learner).encoder.absorb)(observations, start, memory)
 
     @abstractmethod
     def act(

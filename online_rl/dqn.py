@@ -66,12 +66,8 @@ class DQNAgent(AbstractAgent):
     def with_networks(self, learner, networks):
         return eqx.tree_at(self.networks, learner, networks)
 
-    def initial_memory(self, learner, batch):
-        memory = learner.online.encoder.initial_memory()
-        return jax.tree.map(lambda m: jnp.broadcast_to(m, (batch, *m.shape)), memory)
-
-    def absorb(self, learner, observations, start, memory):
-        return jax.vmap(learner.online.encoder.absorb)(observations, start, memory)
+    def acting(self, learner):
+        return learner.online
 
     def act(self, learner, observation, start, memory, key, *, deterministic):
         """The best arm, or with probability ε any of them."""

@@ -94,12 +94,8 @@ class SACAgent(AbstractAgent):
     def with_networks(self, learner, networks):
         return eqx.tree_at(self.networks, learner, networks)
 
-    def initial_memory(self, learner, batch):
-        memory = learner.actor.encoder.initial_memory()
-        return jax.tree.map(lambda m: jnp.broadcast_to(m, (batch, *m.shape)), memory)
-
-    def absorb(self, learner, observations, start, memory):
-        return jax.vmap(learner.actor.encoder.absorb)(observations, start, memory)
+    def acting(self, learner):
+        return learner.actor
 
     def act(self, learner, observation, start, memory, key, *, deterministic):
         features, memory = jax.vmap(learner.actor.encoder.step)(observation, start, memory)

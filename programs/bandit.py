@@ -19,7 +19,7 @@ from harness.run_directory import RunDirectory
 from offline_world.bandit_dataset import load_dataset
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
-from offline_world.fit import Data, Fit, absolute_nll, split_rows
+from offline_world.fit import Data, absolute_nll, split_rows
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members
 from offline_world.uncertainty import UNCERTAINTIES
@@ -28,7 +28,7 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from online_rl.randomness import Purpose, key_at
 from programs.training import as_policy, finish, make_collect, make_save, start, train
-from programs.world_model import fit_and_save
+from programs.world_model import fit_and_save, make_fit
 
 
 def ensemble_path(config: BanditConfig) -> Path:
@@ -51,17 +51,7 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
         settings.total_size, ARMS, 1, settings.hidden_size, depth=2, residual=0, key=init_key
     )
     means_before = np.asarray(arm_means(ensemble, ARMS))
-    fit = Fit(
-        ensemble,
-        bandit_data(config),
-        absolute_nll(settings.improve_thres),
-        lr=settings.lr,
-        weight_decay=settings.weight_decay,
-        batch_size=settings.batch_size,
-        patience=settings.max_epochs_since_update,
-        epochs=settings.total_epochs,
-        key=order_key,
-    )
+    fit = make_fit(config, ensemble, bandit_data(config), absolute_nll, order_key)
     path = ensemble_path(config)
     fit_and_save(fit, config, run, path, score=metrics.HOLDOUT_NLL)
     means_after = np.asarray(arm_means(fit.state.best, ARMS))

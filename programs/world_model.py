@@ -1,5 +1,6 @@
 """The world model of a dataset: training it, and making an imagined environment of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from experience.tasks import Task
 from experience.transitions import world_transitions
 from harness import checkpoint, metrics
 from harness.array_cache import cached_array
-from harness.config import ContinuousConfig
+from harness.config import BanditConfig, ContinuousConfig
 from harness.errors import UserError
 from harness.interrupts import deferred
 from harness.invocation import sibling_command
@@ -21,7 +22,7 @@ from harness.plots import ensemble_plot
 from harness.run_directory import RunDirectory
 from harness.timer import Every
 from offline_world.checkpoint import load_ensemble, save_ensemble
-from offline_world.fit import Data, Fit, relative_mse, split_rows
+from offline_world.fit import Criterion, Data, Fit, relative_mse, split_rows
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
@@ -84,32 +85,50 @@ def train_world_model(config: ContinuousConfig, run: RunDirectory, dataset: Data
     settings = config.ensemble
     rows = WorldData.from_dataset(dataset)
     init_key, order_key = jax.random.split(jax.random.key(config.seed))
-    fit = Fit(
-        Ensemble(
-            settings.total_size,
-            rows.state_dim + rows.action_dim,
-            rows.state_dim + 1,
-            settings.hidden_size,
-            residual=rows.state_dim,
-            has_ln=settings.has_ln,
-            key=init_key,
-        ),
-        rows.data,
-        relative_mse(settings.improve_thres),
-        lr=settings.lr,
-        weight_decay=settings.weight_decay,
-        batch_size=settings.batch_size,
-        patience=settings.max_epochs_since_update,
-        epochs=settings.total_epochs,
-        key=order_key,
+    ensemble = Ensemble(
+        settings.total_size,
+        rows.state_dim + rows.action_dim,
+        rows.state_dim + 1,
+        settings.hidden_size,
+        residual=rows.state_dim,
+        has_ln=settings.has_ln,
+        key=init_key,
     )
+    fit = make_fit(config, ensemble, rows.data, relative_mse, order_key)
     path = ensemble_path(config)
     fit_and_save(fit, config, run, path, score=metrics.HOLDOUT_MSE)
     return path
 
 
+def make_fit(
+    config: ContinuousConfig | BanditConfig,
+    ensemble: Ensemble,
+    data: Data,
+    criterion: Callable[[float], Criterion],
+    key: jax.Array,
+) -> Fit:
+    """The training that `config.ensemble` describes; `criterion` takes its `improve_thres`."""
+    settings = config.ensemble
+    return Fit(
+        ensemble,
+        data,
+        criterion(settings.improve_thres),
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        batch_size=settings.batch_size,
+        patience=settings.max_epochs_since_update,
+        epochs=settings.total_epochs,
+        key=key,
+    )
+
+
 def fit_and_save(
-    fit: Fit, config: ContinuousConfig, run: RunDirectory, path: Path, *, score: str
+    fit: Fit,
+    config: ContinuousConfig | BanditConfig,
+    run: RunDirectory,
+    path: Path,
+    *,
+    score: str,
 ) -> None:
     """Run a fit to its end with logging and checkpoints, then save its best members at `path`."""
     saved = checkpoint.restore(run.checkpoint, fit.state)
