@@ -77,6 +77,7 @@ def random_tape(rows: int, episode: int, state_dim: int, action_dim: int) -> Tap
         jnp.asarray(generator.normal(size=(rows, state_dim)), jnp.float32),
         jnp.asarray(generator.uniform(-1, 1, (rows, action_dim)), jnp.float32),
         jnp.asarray(generator.normal(size=rows), jnp.float32),
+        jnp.zeros(rows),
         jnp.asarray(start),
         jnp.asarray(flags),
         jnp.asarray(flags),

@@ -21,7 +21,7 @@ class Played(NamedTuple):
     rewards: Float[Array, "pull bandit episode"]
     #: whether the arm that pays more often was pulled
     best: Bool[Array, "pull bandit episode"]
-    observations: Float[Array, "pull bandit episode 1+arm+1"]
+    observations: Float[Array, "pull bandit episode obs"]
 
 
 def play(policy: Policy, key: PRNGKeyArray, episodes: int) -> Played:
@@ -57,6 +57,7 @@ def no_history() -> HistoryStore:
     row = Tape(
         jnp.zeros((1, 1)),
         jnp.zeros((1, ARMS)),
+        jnp.zeros(1),
         jnp.zeros(1),
         *(jnp.full(1, flag) for flag in (True, False, False, False)),
     )

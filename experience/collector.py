@@ -73,6 +73,7 @@ class Rollouts(eqx.Module):
     state: Float[Array, "step rollout state"]
     action: Float[Array, "step rollout action"]
     next_reward: Float[Array, "step rollout"]
+    next_penalty: Float[Array, "step rollout"]
     next_terminated: Bool[Array, "step rollout"]
     next_truncated: Bool[Array, "step rollout"]
     length: Int[Array, " rollout"]
@@ -152,6 +153,7 @@ def roll_out(
         jnp.zeros((steps, count, state_dim)),
         jnp.zeros((steps, *here.action.shape)),
         jnp.zeros((steps, count)),
+        jnp.zeros((steps, count)),
         jnp.zeros((steps, count), bool),
         jnp.zeros((steps, count), bool),
         jnp.zeros(count, jnp.int32),
@@ -180,7 +182,8 @@ def roll_out(
         out = Rollouts(
             out.state.at[i].set(world_state.state),
             out.action.at[i].set(action),
-            out.next_reward.at[i].set(imagined.reward),
+            out.next_reward.at[i].set(imagined.raw_reward),
+            out.next_penalty.at[i].set(imagined.raw_reward - imagined.reward),
             out.next_terminated.at[i].set(imagined.terminated),
             out.next_truncated.at[i].set(truncated),
             out.length + alive.astype(jnp.int32),
@@ -227,6 +230,7 @@ def assemble(
         state,
         either(real.action, imagined.action),
         either(real.next_reward, imagined.next_reward),
+        either(real.next_penalty, imagined.next_penalty),
         within == 0,
         either(real.next_terminated, imagined.next_terminated),
         either(real.next_truncated, imagined.next_truncated),
@@ -241,7 +245,7 @@ def _statistics(histories, row, imagined, tape, lengths) -> RolloutStats:
     place = jnp.arange(tape.start.shape[0])
     episode = jnp.searchsorted(end, place, side="right")
     is_final = place == (end - 1)[jnp.minimum(episode, count - 1)]
-    reward = jnp.where(is_final, 0.0, tape.next_reward)
+    reward = jnp.where(is_final, 0.0, tape.learned_reward)
     # rows past the last episode belong to segment `count`, which is dropped
     returns = jax.ops.segment_sum(reward, episode, num_segments=count + 1)[:count]
     transitions = (lengths - 1).astype(jnp.float32)

@@ -12,7 +12,7 @@ from harness.errors import UserError
 
 Memory = Any
 Act = Callable[
-    [Memory, Float[np.ndarray, "copy state+action+1"], Bool[np.ndarray, " copy"]],
+    [Memory, Float[np.ndarray, "copy obs"], Bool[np.ndarray, " copy"]],
     tuple[Float[np.ndarray, "copy action"], Memory],
 ]
 

@@ -48,6 +48,7 @@ def build_histories(
         state=state,
         action=dataset.actions[source],
         next_reward=dataset.rewards[source],
+        next_penalty=np.zeros(len(source), np.float32),
         start=step == 0,
         next_terminated=terminated,
         next_truncated=ending & ~terminated,

@@ -23,6 +23,7 @@ class TapeReplay(eqx.Module):
     state: Float[Array, "capacity state"]
     action: Float[Array, "capacity action"]
     next_reward: Float[Array, " capacity"]
+    next_penalty: Float[Array, " capacity"]
     flags: UInt8[Array, " capacity"]
     # a second ring: the row in which each episode starts, oldest at `oldest`
     starts: Int[Array, " most_episodes"]
@@ -41,6 +42,7 @@ class TapeReplay(eqx.Module):
         return cls(
             jnp.zeros((capacity, state_dim)),
             jnp.zeros((capacity, action_dim)),
+            jnp.zeros(capacity),
             jnp.zeros(capacity),
             jnp.zeros(capacity, jnp.uint8),
             jnp.zeros(capacity // SHORTEST_EPISODE + episodes_at_once, jnp.int32),
@@ -77,6 +79,7 @@ class TapeReplay(eqx.Module):
             written(self.state, tape.state),
             written(self.action, tape.action),
             written(self.next_reward, tape.next_reward),
+            written(self.next_penalty, tape.next_penalty),
             written(self.flags, pack_flags(tape)),
             self.starts.at[slot].set(start),
             self.oldest,
@@ -117,6 +120,7 @@ class TapeReplay(eqx.Module):
             self.state[place],
             self.action[place],
             self.next_reward[place],
+            self.next_penalty[place],
             *(bit.astype(bool) for bit in bits),
         )
 
@@ -159,7 +163,7 @@ class TapeReplay(eqx.Module):
         reached = self.state[(place + 1) % self.capacity]
         rows = Learnable(
             left.action,
-            left.next_reward,
+            left.learned_reward,
             left.next_terminated,
             left.real,
             jnp.ones(count, bool),
@@ -175,5 +179,5 @@ def pack_flags(tape: Tape) -> UInt8[Array, " row"]:
 
 def replay_bytes(capacity: int, state_dim: int, action_dim: int) -> int:
     """Size in memory of a replay of `capacity` rows and its table of starts."""
-    row = 4 * (state_dim + action_dim + 1) + 1
+    row = 4 * (state_dim + action_dim + 2) + 1
     return capacity * row + 4 * (capacity // SHORTEST_EPISODE)

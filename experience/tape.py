@@ -7,7 +7,10 @@ from jaxtyping import Array, Bool, Float
 
 
 class Learnable(eqx.Module):
-    """The transitions of a batch, beside their states; `mask` is false where there is none."""
+    """The transitions of a batch, beside their states; `mask` is false where there is none.
+
+    `next_reward` is the one to learn from, its penalty taken off.
+    """
 
     action: Float[Array, "transition action"]
     next_reward: Float[Array, " transition"]
@@ -20,7 +23,8 @@ class Tape(eqx.Module):
     """Rows of consecutive episodes; `start` marks where one ends and the next begins.
 
     Row i of an episode holds the state s_i, the action a_i taken there, the reward r_{i+1} that it
-    earned, and whether s_{i+1} was terminal or cut off. An episode of L transitions has L+1 rows:
+    earned, what is taken off that reward when it is learned from (0 in real rows), and whether
+    s_{i+1} was terminal or cut off. An episode of L transitions has L+1 rows:
     the last one holds the final state, its other fields repeat row L-1 and are never learned from.
     States are stored once: the previous action and reward of an augmented observation are the
     neighbour row's (`observation`).
@@ -29,14 +33,13 @@ class Tape(eqx.Module):
     state: Float[Array, "row state"]
     action: Float[Array, "row action"]
     next_reward: Float[Array, " row"]
+    next_penalty: Float[Array, " row"]
     start: Bool[Array, " row"]
     next_terminated: Bool[Array, " row"]
     next_truncated: Bool[Array, " row"]
     real: Bool[Array, " row"]
 
-    def observation(
-        self, first_action: Float[Array, " action"]
-    ) -> Float[Array, "row state+action+1"]:
+    def observation(self, first_action: Float[Array, " action"]) -> Float[Array, "row obs"]:
         """The agent's input [s_i, a_{i-1}, r_i] of each row.
 
         `first_action` stands for the missing a_{-1} where `start` is set; the reward there is 0.
@@ -45,6 +48,11 @@ class Tape(eqx.Module):
         action = jnp.where(start, first_action, jnp.roll(self.action, 1, axis=0))
         reward = jnp.where(start, 0.0, jnp.roll(self.next_reward, 1)[:, None])
         return jnp.concatenate([self.state, action, reward], axis=-1)
+
+    @property
+    def learned_reward(self) -> Float[Array, " row"]:
+        """The rewards that values are made of; those that the agent observes are unpenalised."""
+        return self.next_reward - self.next_penalty
 
     def current(self, rows: Array) -> Array:
         """Of one value per row, those at the rows that a transition may leave from."""
@@ -58,7 +66,7 @@ class Tape(eqx.Module):
         """Row i and row i+1 are a transition unless an episode starts at i+1."""
         return Learnable(
             self.action[:-1],
-            self.next_reward[:-1],
+            self.learned_reward[:-1],
             self.next_terminated[:-1],
             self.real[:-1],
             ~self.start[1:],
@@ -76,7 +84,7 @@ class Transitions(eqx.Module):
     network sees them in one pass.
     """
 
-    state: Float[Array, "2*transition state"]
+    state: Float[Array, "ends state"]
     rows: Learnable
 
     def current(self, rows: Array) -> Array:

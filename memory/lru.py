@@ -58,7 +58,7 @@ class LRU(eqx.Module):
         x: Float[Array, "time model"],
         start: Bool[Array, " time"],
         h0: Float[Array, "2 hidden"],
-    ) -> Float[Array, "time 2*hidden"]:
+    ) -> Float[Array, "time re_im"]:
         """All hidden states, real parts before imaginary parts."""
         modulus = jnp.exp(-jnp.exp(self.nu_log))
         angle = jnp.exp(self.theta_log)
@@ -70,7 +70,7 @@ class LRU(eqx.Module):
         return jnp.concatenate(h, axis=1)
 
     def output(
-        self, h: Float[Array, "time 2*hidden"], x: Float[Array, "time model"]
+        self, h: Float[Array, "time re_im"], x: Float[Array, "time model"]
     ) -> Float[Array, "time model"]:
         return h @ jnp.concatenate([self.c_real, -self.c_imag], axis=1).T + jax.vmap(
             jnp.multiply, (None, 0)

@@ -21,7 +21,7 @@ class BanditDataset:
     arms: Int[np.ndarray, "episode pull"]
     rewards: Float[np.ndarray, "episode pull"]
 
-    def rows(self) -> Float[np.ndarray, "row arm+1"]:
+    def rows(self) -> Float[np.ndarray, "row arm_reward"]:
         """One row per pull: the arm as one-hot, then the reward."""
         one_hot = np.eye(ARMS, dtype=np.float32)[self.arms.reshape(-1)]
         return np.concatenate([one_hot, self.rewards.reshape(-1, 1)], axis=1)
@@ -59,18 +59,17 @@ def load_dataset(path: Path | str) -> BanditDataset:
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            dataset = BanditDataset(file["arms"], file["rewards"])
+            arms, rewards = file["arms"], file["rewards"]
     except (ValueError, KeyError, OSError, EOFError, BadZipFile, TypeError) as error:
         raise UserError(
             f"collect.data_path={path} is not an .npz file with plain arrays `arms` and `rewards`"
             " (bandit_data.py makes one)"
         ) from error
-    _check(path, dataset)
-    return BanditDataset(dataset.arms.astype(np.int32), dataset.rewards.astype(np.float32))
+    _check(path, arms, rewards)
+    return BanditDataset(arms.astype(np.int32), rewards.astype(np.float32))
 
 
-def _check(path: Path, dataset: BanditDataset) -> None:
-    arms, rewards = dataset.arms, dataset.rewards
+def _check(path: Path, arms: np.ndarray, rewards: np.ndarray) -> None:
     if arms.ndim != 2 or arms.size == 0 or arms.shape != rewards.shape:
         raise UserError(
             f"{path}: arms {arms.shape} and rewards {rewards.shape} must both be (episode, pull)"

@@ -44,8 +44,8 @@ def absolute_nll(threshold: float) -> Criterion:
 class Data(NamedTuple):
     """Normalised rows: inputs next to targets, so that one gather fetches both."""
 
-    train: Float[Array, "row in+out"]
-    holdout: Float[Array, "holdout in+out"]
+    train: Float[Array, "row in_out"]
+    holdout: Float[Array, "holdout in_out"]
 
 
 def split_rows(count: int, most: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +194,7 @@ def make_step(optimiser: optax.GradientTransformation) -> Callable:
 
 
 def holdout_scores(
-    ensemble: Ensemble, holdout: Float[Array, "holdout in+out"], criterion: Criterion
+    ensemble: Ensemble, holdout: Float[Array, "holdout in_out"], criterion: Criterion
 ) -> Float[Array, " member"]:
     """Each member's mean holdout score, for the selection of the best (spec 2.5)."""
     x, y = jnp.split(holdout, [ensemble.in_size], axis=-1)

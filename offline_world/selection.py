@@ -14,7 +14,7 @@ ROWS_AT_ONCE = 1000
 
 
 def best_members(
-    ensemble: Ensemble, holdout: Float[Array, "holdout in+out"], size: int, criterion: Criterion
+    ensemble: Ensemble, holdout: Float[Array, "holdout in_out"], size: int, criterion: Criterion
 ) -> Ensemble:
     """The `size` members with the lowest holdout score, best first."""
     scores = eqx.filter_jit(holdout_scores)(ensemble, holdout, criterion)

@@ -20,7 +20,7 @@ class TanhGaussian(eqx.Module):
     log_std: Float[Array, "..."]
 
     @classmethod
-    def from_head(cls, output: Float[Array, " 2*action"]) -> "TanhGaussian":
+    def from_head(cls, output: Float[Array, "*batch loc_log_std"]) -> "TanhGaussian":
         loc, log_std = jnp.split(output, 2, axis=-1)
         return cls(loc, jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
 

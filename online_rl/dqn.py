@@ -13,7 +13,7 @@ from online_rl import losses
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.encoders import AbstractEncoder
 from online_rl.networks import DuelingHead, Network
-from online_rl.optimiser import SplitOptimiser, polyak
+from online_rl.optimiser import SplitOptimiser, SplitState, polyak
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DQNLearner(AbstractLearner):
     online: Network
     target: Network
     # optimiser
-    optimiser_state: Network
+    optimiser_state: SplitState
     # progress
     updates: Int[Array, ""]
 

@@ -47,7 +47,7 @@ class ActorHead(eqx.Module):
         self.trunk = Trunk(in_size, width, depth, key=trunk_key)
         self.out = Linear(width, 2 * action_size, key=out_key)
 
-    def __call__(self, features: Float[Array, " in"]) -> Float[Array, " 2*action"]:
+    def __call__(self, features: Float[Array, " in"]) -> Float[Array, " loc_log_std"]:
         return self.out(self.trunk(features))
 
 

@@ -28,21 +28,30 @@ def agent_optimiser(
     return optax.flatten(chain)
 
 
+class SplitState(eqx.Module):
+    """What the two optimisers of a network remember."""
+
+    encoder: optax.OptState
+    head: optax.OptState
+
+
 class SplitOptimiser(eqx.Module):
     """Separate optimisers, each with its own learning rate and clipping, for encoder and head."""
 
     encoder: optax.GradientTransformation = eqx.field(static=True)
     head: optax.GradientTransformation = eqx.field(static=True)
 
-    def init(self, network: Network) -> Network:
-        """The two optimiser states, in the network's own shape."""
-        return Network(_begin(self.encoder, network.encoder), _begin(self.head, network.head))
+    def init(self, network: Network) -> SplitState:
+        """The states of both before the first step."""
+        return SplitState(_begin(self.encoder, network.encoder), _begin(self.head, network.head))
 
-    def step(self, network: Network, grads: Network, state: Network) -> tuple[Network, Network]:
+    def step(
+        self, network: Network, grads: Network, state: SplitState
+    ) -> tuple[Network, SplitState]:
         """One step of both; the new network and state."""
         encoder, encoder_state = _apply(self.encoder, network.encoder, grads.encoder, state.encoder)
         head, head_state = _apply(self.head, network.head, grads.head, state.head)
-        return Network(encoder, head), Network(encoder_state, head_state)
+        return Network(encoder, head), SplitState(encoder_state, head_state)
 
 
 def _begin(optimiser, parameters):

@@ -17,7 +17,7 @@ from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.distribution import TanhGaussian
 from online_rl.encoders import AbstractEncoder
 from online_rl.networks import ActorHead, Network, all_q, make_critic_heads, sampled_heads
-from online_rl.optimiser import SplitOptimiser, polyak
+from online_rl.optimiser import SplitOptimiser, SplitState, polyak
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class SACLearner(AbstractLearner):
     target: Network
     log_alpha: Float[Array, ""]
     # optimisers
-    actor_state: Network
-    critic_state: Network
+    actor_state: SplitState
+    critic_state: SplitState
     alpha_state: optax.OptState
     # progress
     updates: Int[Array, ""]

@@ -177,8 +177,8 @@ def test_the_world_model_and_the_replay(trained):
     expect(
         sentences,
         "train.buffer_size=150 is shorter than one episode of 201 rows",
-        # 3 state, 1 action and 1 reward floats and a byte of flags; half an int32 for its tables
-        f"a replay of train.buffer_size={huge} rows needs {(5 * 4 + 1 + 2) * huge:,} bytes",
+        # 3 state, 1 action, reward and penalty floats, a byte of flags; half an int32 for its tables
+        f"a replay of train.buffer_size={huge} rows needs {(6 * 4 + 1 + 2) * huge:,} bytes",
     )
 
 

@@ -7,7 +7,8 @@ from experience.tape import Tape
 
 
 def counting_tape(lengths, *, first=0, state_dim=2, action_dim=1, ends=None) -> Tape:
-    """Episodes of `lengths` rows; row i holds i in its state, 10i in its action, 100i as reward.
+    """Episodes of `lengths` rows; row i holds i in its state and penalty, 10i in its action and
+    100i in its reward.
 
     `ends` gives per episode whether its last transition is terminal (else it is truncated).
     """
@@ -25,6 +26,7 @@ def counting_tape(lengths, *, first=0, state_dim=2, action_dim=1, ends=None) -> 
         jnp.asarray(np.repeat(number[:, None], state_dim, 1)),
         jnp.asarray(np.repeat(10 * number[:, None], action_dim, 1)),
         jnp.asarray(100 * number),
+        jnp.asarray(number),
         jnp.asarray(start),
         jnp.asarray(terminated),
         jnp.asarray(truncated),

@@ -103,7 +103,8 @@ def make_histories():
         for name in ("state", "action", "next_reward")
     ]
     start, terminated, truncated = (np.concatenate(column) for column in zip(*flags, strict=True))
-    return Tape(*joined, start, terminated, truncated, np.ones(len(start), bool))
+    none = np.zeros(len(start), np.float32)
+    return Tape(*joined, none, start, terminated, truncated, np.ones(len(start), bool))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,14 @@ def test_stores_what_the_reference_stores(histories, limit, from_s0):
             np.testing.assert_allclose(stored.state, episode["state"], rtol=1e-3, atol=1e-3)
             np.testing.assert_allclose(stored.action, episode["action"], rtol=1e-3, atol=2e-3)
             np.testing.assert_allclose(
-                stored.next_reward, episode["next_reward"], rtol=1e-3, atol=2e-3
+                stored.learned_reward, episode["learned_reward"], rtol=1e-3, atol=2e-3
+            )
+            # learning sees what acting saw: rewards without their penalty of 5
+            np.testing.assert_allclose(
+                stored.observation(jnp.array([FIRST_ACTION])),
+                episode["observation"],
+                rtol=1e-3,
+                atol=2e-3,
             )
             for ours, theirs in [
                 (stored.start, "start"),
@@ -166,7 +174,7 @@ def test_stores_what_the_reference_stores(histories, limit, from_s0):
                 np.testing.assert_array_equal(ours, episode[theirs])
             rollout_lengths.append(rollout_length)
             ends.add((episode["terminated"][-1], episode["truncated"][-1]))
-            returns.append(sum(episode["next_reward"][:-1]))
+            returns.append(sum(episode["learned_reward"][:-1]))
             prefixes.add(int(histories.timestep[row]))
         check_statistics(stats, np.asarray(lengths) - 1, rollout_lengths, returns)
         lengths_seen |= set(rollout_lengths)

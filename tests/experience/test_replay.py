@@ -27,7 +27,7 @@ def starts_in_order(replay):
 def same_books(a, b):
     np.testing.assert_array_equal(starts_in_order(a), starts_in_order(b))
     assert (int(a.size), int(a.write)) == (int(b.size), int(b.write))
-    for name in ("state", "action", "next_reward", "flags"):
+    for name in ("state", "action", "next_reward", "next_penalty", "flags"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
@@ -142,6 +142,7 @@ def test_sampled_tapes_are_whole_episodes_cut_at_the_end():
             seen.add(episode)
         np.testing.assert_array_equal(tape.action[:, 0], 10 * tape.state[:, 0])
         np.testing.assert_array_equal(tape.next_reward, 100 * tape.state[:, 0])
+        np.testing.assert_array_equal(tape.next_penalty, tape.state[:, 0])
         np.testing.assert_array_equal(tape.real, tape.state[:, 0] % 3 == 0)
     assert seen == set(episodes)
 
@@ -168,7 +169,7 @@ def test_transitions_are_drawn_uniformly_and_never_from_a_final_row():
     error = 5 * (expected * (1 - expected) / count) ** 0.5
     np.testing.assert_allclose(counts / count, expected, atol=error)
     np.testing.assert_array_equal(drawn.rows.action[:, 0], 10 * left)
-    np.testing.assert_array_equal(drawn.rows.next_reward, 100 * left)
+    np.testing.assert_array_equal(drawn.rows.next_reward, 99 * left)
     np.testing.assert_array_equal(drawn.rows.real, left % 3 == 0)
     assert drawn.rows.mask.all() and not drawn.rows.next_terminated.any()
 

@@ -29,7 +29,8 @@ def test_transitions_of_a_tape_stop_before_each_start():
     tape = counting_tape([3, 2, 2], ends=[True, False, True])
     rows = tape.learnable()
     assert rows.mask.tolist() == [True, True, False, True, False, True]
-    assert rows.next_reward[rows.mask].tolist() == [0, 100, 300, 500]
+    # the penalty is taken off where rewards are learned from, and nowhere else
+    assert rows.next_reward[rows.mask].tolist() == [0, 99, 297, 495]
     assert rows.next_terminated[rows.mask].tolist() == [False, True, False, True]
     assert tape.current(tape.state)[rows.mask, 0].tolist() == [0, 1, 3, 5]
     assert tape.next(tape.state)[rows.mask, 0].tolist() == [1, 2, 4, 6]

@@ -149,7 +149,9 @@ def test_the_compiled_epoch_counts_patience_and_stops(problem):
 
 
 def test_a_score_of_nan_never_improves(problem):
-    nan = Criterion(lambda mean, log_std, target: mean.mean(-1) * jnp.nan, relative_mse(0).improved)
+    nan = Criterion(
+        lambda mean, log_std, target: mean.mean(-1) * jnp.nan, relative_mse(0.0).improved
+    )
     fit = make_fit(problem, nan, patience=1)
     start = jax.tree.map(np.asarray, fit.state.best)
     assert [r.improved for r in fit.epochs()] == [0]

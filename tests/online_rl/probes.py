@@ -55,6 +55,7 @@ def tape_of(key, episodes: int, length: int, reward, state=None, real=None) -> T
         states.reshape(rows, 1),
         actions.reshape(rows, 1),
         jnp.asarray(reward(states, actions), jnp.float32).reshape(rows),
+        jnp.zeros(rows),
         row == 0,
         row >= length - 1,
         jnp.zeros(rows, bool),

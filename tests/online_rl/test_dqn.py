@@ -131,6 +131,7 @@ def test_learns_which_arm_pays(agent, learner):
         jnp.zeros((64, 1)),
         jax.nn.one_hot(arm, 2),
         arm.astype(jnp.float32),
+        jnp.zeros(64),
         start,
         flag,
         flag,
@@ -160,7 +161,8 @@ def test_rows_across_a_start_are_not_transitions(agent, learner):
     update = eqx.filter_jit(agent.update)
 
     def loss(reward):
-        tape = Tape(jnp.zeros((20, 1)), action, reward, start, flag, flag, flag)
+        none = jnp.zeros(20)
+        tape = Tape(jnp.zeros((20, 1)), action, reward, none, start, flag, flag, flag)
         with jax.numpy_dtype_promotion("standard"):
             return update(learner, tape, jax.random.key(0))[1]["loss_q"]
 
