@@ -19,7 +19,7 @@ test: lint
 	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-slow: lint
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --quiet .

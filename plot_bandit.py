@@ -1,10 +1,11 @@
 """Draw the paper's Figure 3 from runs of the bandit study, and write its table.
 
-    python plot_bandit.py results/bandit/*_*
-    python plot_bandit.py runs/offline_bandit/bandit/*/seed* --out plt/bandit
+    python plot_bandit.py results/bandit
+    python plot_bandit.py 'runs/offline_bandit/bandit/train.enc_lr=*' --by train.enc_lr
 
-Arguments are run directories (or folders with their config.yaml and metrics.jsonl); the curves of
-one penalty are averaged over its seeds.
+Writes figure3 as PDF, PNG and npz, and table.md. The curves of one setting are averaged over its
+seeds; settings are the values of collect.penalty_coef unless --by names other keys, and runs that
+differ in anything else are refused.
 """
 
 import argparse
@@ -13,18 +14,26 @@ from pathlib import Path
 from harness.entry import reported_errors
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("plt/bandit"))
-    arguments = parser.parse_args()
+    add = parser.add_argument
+    add("runs", nargs="+", help="run directories or folders above them; patterns with * and **")
+    by = "config key that makes a curve; repeatable; default: collect.penalty_coef"
+    add("--by", action="append", metavar="KEY", help=by)
+    add("--out", type=Path, default=Path("plt/bandit"), metavar="FOLDER", help="plt/bandit")
+    add("--unfinished", action="store_true", help="take in runs that are not finished")
+    return parser.parse_args()
 
-    from programs.bandit_figure import draw_study, read_run
 
-    for path in draw_study([read_run(run) for run in arguments.runs], arguments.out):
-        print(path)
+def main() -> None:
+    options = parse()
+    from programs.bandit_figure import PANELS, PENALTY, draw_study
+    from programs.run_records import find_runs
+
+    records = find_runs(options.runs, *PANELS.values(), unfinished=options.unfinished)
+    print(*draw_study(records, options.by or [PENALTY], options.out), sep="\n")
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ def main() -> None:
     from programs.result_tables import write_tables
     from programs.run_records import find_runs, settings
 
-    records = find_runs(options.runs, unfinished=options.unfinished)
-    names = settings(records, options.by)
     metric = metrics.SCORE_FIRST if options.first_episodes else metrics.SCORE
+    records = find_runs(options.runs, metric, unfinished=options.unfinished)
+    names = settings(records, options.by)
     paths = write_tables(records, names, metric, options.out)
     print(paths[0].read_text())
     paths += plot_learning(records, names, metric, options.out)

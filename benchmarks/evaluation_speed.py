@@ -1,6 +1,6 @@
 """Environment steps per second of the evaluator, in one process and with one process a core.
 
-    python benchmarks/evaluation_speed.py [--steps 200] [--workers 8]
+    python benchmarks/evaluation_speed.py [--steps 100] [--workers 8]
 
 The agent is a random one, so that only the simulation and the evaluator's own work are timed.
 """
@@ -57,7 +57,7 @@ def steps_per_second(envs: AbstractVectorEnv, steps: int) -> float:
 def main() -> None:
     """Print one line per task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--workers", type=int, default=usable_cores())
     arguments = parser.parse_args()
     print(

@@ -6,14 +6,15 @@ import sys
 from multiprocessing.connection import Connection
 from types import SimpleNamespace
 
-import numpy as np
-
-from experience.vector_env import LocalVectorEnv
-from experience.worker_messages import GOALS, RESET, STEP, step_to_bytes
-
 
 def serve(connection: Connection) -> None:
     """Answer requests until the caller hangs up, be it at its end or by its death."""
+    # Not at the top: these imports take a while, in which a signal must not kill the worker either.
+    import numpy as np
+
+    from experience.vector_env import LocalVectorEnv
+    from experience.worker_messages import GOALS, RESET, STEP, step_to_bytes
+
     task = json.loads(connection.recv_bytes())
     env_config = SimpleNamespace(id=task["env_id"], kwargs=task["env_kwargs"])
     envs = LocalVectorEnv(
@@ -35,8 +36,10 @@ def serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches every process of the terminal; the caller alone decides when workers end.
+    # Ctrl-C reaches every process of a terminal and a cluster's SIGTERM every process of a job; the
+    # caller alone decides when workers end, after it has saved.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         serve(Connection(int(sys.argv[1])))
     except (EOFError, ConnectionError):

@@ -1,5 +1,6 @@
 """Where the replay lives: on the accelerator if it fits there, else in the host's memory."""
 
+import gc
 from pathlib import Path
 
 import equinox as eqx
@@ -25,6 +26,8 @@ def place_replay(
             f"train.buffer_size={capacity} is shorter than one episode of {longest} rows: give at"
             f" least train.buffer_size={longest}"
         )
+    # The replay of a sweep's last job may still wait in a reference cycle.
+    gc.collect()
     size = replay_bytes(capacity, state_dim, action_dim)
     device = jax.local_devices()[0]
     free = {"device": _free_device_bytes(device), "host": _free_host_bytes()}
@@ -65,14 +68,38 @@ def _free_host_bytes() -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, value = line.split(":")
         if name == "MemAvailable":
-            return min(int(value.split()[0]) * 1024, _free_group_bytes())
+            return int(min(int(value.split()[0]) * 1024, _free_group_bytes()))
     raise RuntimeError("/proc/meminfo does not say MemAvailable")
 
 
 def _free_group_bytes() -> float:
-    """Memory that the process's control group still allows (containers), ∞ without a limit."""
-    group = Path("/sys/fs/cgroup")
-    limit, used = group / "memory.max", group / "memory.current"
-    if not limit.exists() or not used.exists() or limit.read_text().strip() == "max":
+    """Memory that the process's control groups still allow (containers, SLURM), ∞ without a limit.
+
+    Version 1 and 2 of the kernel's interface differ in file names only.
+    """
+    root = Path("/sys/fs/cgroup")
+    free = float("inf")
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            base, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        elif not controllers:
+            base, names = root, ("memory.max", "memory.current")
+        else:
+            continue
+        # inside a container the group's path may not be visible, but its root is then its own
+        for folder in {base, base / group.lstrip("/")}:
+            free = min(free, _group_left(folder, *names))
+    return free
+
+
+def _group_left(folder: Path, limit_name: str, used_name: str) -> float:
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in (limit_name, used_name))
+        statistics = dict(line.split() for line in (folder / "memory.stat").open())
+    except (OSError, ValueError):
         return float("inf")
-    return int(limit.read_text()) - int(used.read_text())
+    if limit == "max":
+        return float("inf")
+    # the page cache counts as used, but is given back when memory is short
+    return float(int(limit) - int(used) + int(statistics.get("inactive_file", 0)))

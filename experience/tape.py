@@ -3,7 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
+
+#: NumPy while a dataset is cut into histories, JAX from then on.
+AnyArray = Array | np.ndarray
 
 
 class Learnable(eqx.Module):
@@ -30,14 +34,14 @@ class Tape(eqx.Module):
     neighbour row's (`observation`).
     """
 
-    state: Float[Array, "row state"]
-    action: Float[Array, "row action"]
-    next_reward: Float[Array, " row"]
-    next_penalty: Float[Array, " row"]
-    start: Bool[Array, " row"]
-    next_terminated: Bool[Array, " row"]
-    next_truncated: Bool[Array, " row"]
-    real: Bool[Array, " row"]
+    state: Float[AnyArray, "row state"]
+    action: Float[AnyArray, "row action"]
+    next_reward: Float[AnyArray, " row"]
+    next_penalty: Float[AnyArray, " row"]
+    start: Bool[AnyArray, " row"]
+    next_terminated: Bool[AnyArray, " row"]
+    next_truncated: Bool[AnyArray, " row"]
+    real: Bool[AnyArray, " row"]
 
     def observation(self, first_action: Float[Array, " action"]) -> Float[Array, "row obs"]:
         """The agent's input [s_i, a_{i-1}, r_i] of each row.
@@ -50,15 +54,15 @@ class Tape(eqx.Module):
         return jnp.concatenate([self.state, action, reward], axis=-1)
 
     @property
-    def learned_reward(self) -> Float[Array, " row"]:
+    def learned_reward(self) -> Float[AnyArray, " row"]:
         """The rewards that values are made of; those that the agent observes are unpenalised."""
         return self.next_reward - self.next_penalty
 
-    def current(self, rows: Array) -> Array:
+    def current(self, rows: AnyArray) -> AnyArray:
         """Of one value per row, those at the rows that a transition may leave from."""
         return rows[:-1]
 
-    def next(self, rows: Array) -> Array:
+    def next(self, rows: AnyArray) -> AnyArray:
         """Of one value per row, those at the rows that a transition may lead to."""
         return rows[1:]
 
@@ -87,11 +91,11 @@ class Transitions(eqx.Module):
     state: Float[Array, "ends state"]
     rows: Learnable
 
-    def current(self, rows: Array) -> Array:
+    def current(self, rows: AnyArray) -> AnyArray:
         """Of one value per state, those at the states that were left."""
         return rows[: rows.shape[0] // 2]
 
-    def next(self, rows: Array) -> Array:
+    def next(self, rows: AnyArray) -> AnyArray:
         """Of one value per state, those at the states that were reached."""
         return rows[rows.shape[0] // 2 :]
 

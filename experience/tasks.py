@@ -37,10 +37,6 @@ class Task:
     dataset_path: str | None = None
     termination: str | None = None
 
-    def normalised_score(self, episode_return: float) -> float:
-        """(return - ref_min) / (ref_max - ref_min), spec 6; works on arrays as well."""
-        return (episode_return - self.ref_min) / (self.ref_max - self.ref_min)
-
 
 # The name's first word: horizon, reference returns (d4rl.infos), state and action dimensions.
 _D4RL = {

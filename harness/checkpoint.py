@@ -1,5 +1,6 @@
 """Saving and restoring the whole state of a training run, so that a kill loses minutes only."""
 
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from harness.files import disk_errors
 _MARGIN_BYTES = 1 << 20
 # Numbered, because a step may be saved twice (periodically, then at the end).
 _NAME = re.compile(r"(\d+)-step(\d+)")
+# What a save that was killed leaves behind.
+_UNFINISHED = re.compile(_NAME.pattern + r"\.orbax-checkpoint-tmp.*")
+_OTHER_RUN = "move its run directory away or give run_dir=<folder>"
 
 
 def save(directory: Path | str, step: int, tree: PyTree) -> Path:
@@ -49,12 +53,15 @@ def exists(directory: Path | str) -> bool:
     return bool(_saved(Path(directory)))
 
 
-def restore(directory: Path | str, like: PyTree) -> tuple[int, PyTree] | None:
+def restore(
+    directory: Path | str, like: PyTree, *, remedy: str = _OTHER_RUN
+) -> tuple[int, PyTree] | None:
     """The latest step saved in `directory` and its tree; None if there is none.
 
     `like` has the structure, shapes and dtypes of the saved tree; its leaves may be arrays or
     `jax.ShapeDtypeStruct`. NumPy leaves come back as NumPy, the others on the device of `like`'s.
-    Raises UserError for a leaf that is missing, unknown, or of another shape or type.
+    Raises UserError, which ends with `remedy`, for a leaf that is missing, unknown, or of another
+    shape or type.
     """
     directory = Path(directory).absolute()
     checkpoints = _saved(directory)
@@ -66,10 +73,12 @@ def restore(directory: Path | str, like: PyTree) -> tuple[int, PyTree] | None:
         metadata = _checkpointer().metadata(source).item_metadata
         if metadata is None:
             raise ValueError("no description of the leaves")
-        _check_leaves(source, metadata.tree, expected)
+        _check_leaves(source, metadata.tree, expected, remedy)
         values = _checkpointer().restore(source, restore_args=_as_numpy(expected))
+    # One after the other leaves the host before the next is copied: a replay may be most of memory.
     leaves = [
-        _restored(values[name], leaf) if _is_data(leaf) else leaf for name, leaf in _leaves(like)
+        _restored(values.pop(name), leaf) if _is_data(leaf) else leaf
+        for name, leaf in _leaves(like)
     ]
     return checkpoints[-1].step, jax.tree.unflatten(jax.tree.structure(like), leaves)
 
@@ -104,7 +113,7 @@ def _restored(value: np.ndarray, like: Any) -> Any:
     if _is_key(like):
         keys = jax.random.wrap_key_data(value, impl=jax.random.key_impl(like))
         return jax.device_put(keys, place)
-    return jax.device_put(value, place)
+    return jax.block_until_ready(jax.device_put(value, place))
 
 
 def _form(leaf: Any) -> tuple[tuple[int, ...], np.dtype]:
@@ -117,12 +126,14 @@ def _form(leaf: Any) -> tuple[tuple[int, ...], np.dtype]:
     return tuple(leaf.shape), np.dtype(leaf.dtype)
 
 
-def _check_leaves(source: Path, saved: dict[str, Any], expected: dict[str, Any]) -> None:
+def _check_leaves(
+    source: Path, saved: dict[str, Any], expected: dict[str, Any], remedy: str
+) -> None:
     for name in sorted(saved.keys() ^ expected.keys()):
         where = "has no" if name in expected else "has an unknown"
         raise UserError(
             f"the checkpoint {source} {where} {name}: it belongs to another version or"
-            " configuration; move its run directory away or give run_dir=<folder>"
+            f" configuration; {remedy}"
         )
     for name, leaf in expected.items():
         shape, dtype = _form(leaf)
@@ -130,8 +141,7 @@ def _check_leaves(source: Path, saved: dict[str, Any], expected: dict[str, Any])
         if found != (shape, dtype):
             raise UserError(
                 f"the checkpoint {source} holds {name} as {found[1]}{list(found[0])}, but this"
-                f" configuration needs {dtype}{list(shape)}: move its run directory away or give"
-                " run_dir=<folder>"
+                f" configuration needs {dtype}{list(shape)}: {remedy}"
             )
 
 
@@ -145,7 +155,7 @@ class _Saved:
 def _saved(directory: Path) -> list[_Saved]:
     """The complete checkpoints, oldest first."""
     found = []
-    for child in directory.iterdir() if directory.exists() else ():
+    for child in directory.iterdir() if directory.is_dir() else ():
         if match := _NAME.fullmatch(child.name):
             found.append(_Saved(int(match[1]), int(match[2]), child))
     return sorted(found, key=lambda saved: saved.number)
@@ -153,7 +163,7 @@ def _saved(directory: Path) -> list[_Saved]:
 
 def _remove_unfinished(directory: Path) -> None:
     for child in directory.iterdir():
-        if not _NAME.fullmatch(child.name):
+        if _UNFINISHED.fullmatch(child.name):
             shutil.rmtree(child)
 
 
@@ -169,6 +179,8 @@ def _check_space(target: Path, size: int) -> None:
 def _checkpointer() -> Any:
     import orbax.checkpoint as ocp
 
+    # It warns of what becomes a UserError here.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     # Network weights and replays hardly compress, and uncompressed sizes are known beforehand.
     return ocp.PyTreeCheckpointer(use_compression=False)
 

@@ -101,7 +101,8 @@ class TrainConfig:
 
     grad_steps: int = count(2_000_000)
     batch_size: int = number(2048, "[2, inf)")
-    buffer_size: int = count(40_000_000)
+    # Row numbers and their sums are 32-bit integers.
+    buffer_size: int = number(40_000_000, "[1, 1073741824]")
     utd: float = number(0.05, "(0, inf)")
     weight_decay: float = number(0.0, "[0, inf)")
     gamma: float = number(0.99, "[0, 1]")
@@ -141,7 +142,7 @@ class MarkovTrainConfig(ActorCriticTrainConfig):
 class BanditTrainConfig(TrainConfig):
     grad_steps: int = count(20_000)
     batch_size: int = number(1000, "[2, inf)")
-    buffer_size: int = count(1_000_000)
+    buffer_size: int = number(1_000_000, "[1, 1073741824]")
     utd: float = number(0.02, "(0, inf)")
     enc_lr: float = number(3e-6, "(0, inf)")
     head_lr: float = number(1e-4, "(0, inf)")

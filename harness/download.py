@@ -42,7 +42,10 @@ class Patience:
             )
 
     def wait(self, fruitless: int, asked_for: float) -> float:
-        """Seconds to wait after `fruitless` attempts, at least what the server asked for."""
+        """Seconds to wait after `fruitless` attempts.
+
+        What the server `asked_for` where that is longer, but never more than `longest_wait`.
+        """
         return min(max(self.backoff * 2.0 ** (fruitless - 1), asked_for), self.longest_wait)
 
 

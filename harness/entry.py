@@ -13,11 +13,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from harness.array_cache import cache_root
-from harness.composition import as_config, readable_errors
+from harness.composition import as_config, known_keys, readable_errors
 from harness.config import CONFIG_ROOT
 from harness.errors import UserError
 from harness.interrupts import Interrupted, raised_at_once
 from harness.run_directory import open_run
+from harness.sweeps import check_sweep
 
 _USER_ERROR = 2
 _PATHS = ("load_agent_path", "run_dir", "run_root", "save_agent_root")
@@ -74,6 +75,7 @@ def program(
                 config_path=str(CONFIG_ROOT / folder), config_name=file, version_base="1.3"
             )(job)
             with reported_errors(), readable_errors():
+                check_sweep(sys.argv[1:], known_keys(schema))
                 start()
 
         return run_program

@@ -1,5 +1,6 @@
 """Figures of the studies: one look, and every figure as PDF, PNG and the arrays behind it."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
 
 #: Distinguishable also without colour vision (Okabe and Ito), darkest first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LINES = ("-", "--", ":", "-.")
 _PNG_DPI = 150
+_FONT_SIZE = 10
+# Of a legend, in points: what stands beside a label, and the height of a line.
+_HANDLE = 52
+_LINE_HEIGHT = 17
+_INCH = 72
 
 
 def new_figure(rows: int, columns: int, *, width: float = 4.4, height: float = 3.3) -> "Figure":
@@ -32,17 +39,54 @@ def tidy(ax: "Axes", x_label: str, y_label: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def shared_legend(figure: "Figure", ax: "Axes", title: str, *, columns: int = 4) -> None:
-    """The legend of `ax` above all panels, where it cannot cover a curve, below the `title`."""
-    handles, labels = ax.get_legend_handles_labels()
+def curve_styles(count: int) -> list[dict[str, str]]:
+    """Colour and line of each of `count` curves; the line changes when the colours are used up."""
+    colours = len(COLOURS)
+    return [
+        {"color": COLOURS[i % colours], "linestyle": _LINES[i // colours % len(_LINES)]}
+        for i in range(count)
+    ]
+
+
+def shared_legend(figure: "Figure", title: str) -> None:
+    """One legend of all panels below the `title`, above them, where it cannot cover a curve.
+
+    It has as many columns as fit, and the figure becomes higher by what it takes.
+    """
+    room = 0.95 * _INCH * figure.get_figwidth()
+    handles: dict[str, object] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(_wrapped(label, room - _HANDLE), handle)
+    label_lines = [label.splitlines() for label in handles]
+    widest = max((_width(line) for lines in label_lines for line in lines), default=0)
+    columns = max(1, min(len(handles), int(room / (_HANDLE + widest))))
+    title = _wrapped(title, room)
     figure.legend(
-        handles,
-        labels,
+        handles.values(),
+        handles.keys(),
         title=title,
         loc="outside upper center",
-        ncols=min(columns, len(labels)),
+        ncols=columns,
         frameon=False,
+        fontsize=_FONT_SIZE,
+        title_fontsize=_FONT_SIZE,
     )
+    rows = -(-len(handles) // columns)
+    lines = len(title.splitlines()) + rows * max(map(len, label_lines), default=0)
+    figure.set_figheight(figure.get_figheight() + lines * _LINE_HEIGHT / _INCH)
+
+
+def _wrapped(text: str, room: float) -> str:
+    """The text in lines of at most `room` points, or about so."""
+    return textwrap.fill(text, max(1, int(len(text) * min(1, room / _width(text)))))
+
+
+def _width(text: str) -> float:
+    """Of a line of text in points."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), text, size=_FONT_SIZE).get_extents().width
 
 
 def save_figure(figure: "Figure", stem: Path | str, arrays: Mapping[str, np.ndarray]) -> list[Path]:

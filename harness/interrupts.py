@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM as an exception in the main thread, at a moment the program chooses."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ class Pending:
         # Who asks twice does not want to wait for the safe point.
         self.check()
         self._number = number
+        # not print: a handler may run in the middle of another write
+        os.write(2, b"stopping at the next safe point, then saving; once more to stop at once\n")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -62,13 +63,17 @@ class RunDirectory:
         return (self._record() or {}).get("figures", {})
 
     def finish(self, outputs: Sequence[Path] = (), **figures: float) -> None:
-        """Marks the run complete; `outputs` are the files without which it is not."""
+        """Marks the run complete; `outputs` are the files without which it is not.
+
+        Its checkpoint goes: a finished run needs none, and a replay has gigabytes.
+        """
         record = {
             "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
             "outputs": [str(output.absolute()) for output in outputs],
             "figures": figures,
         }
         write_text(self._finished_file, json.dumps(record, indent=2) + "\n")
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     @property
     def _finished_file(self) -> Path:
@@ -94,7 +99,13 @@ def open_run(
         name = run_name(overrides, config_name)
         dataset = _as_folder(config.dataset_name)
         path = Path(config.run_root) / program / dataset / name / f"seed{config.seed}"
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the run directory {path} cannot be made ({error.strerror}): give another one with"
+            " run_dir=<folder> or run_root=<folder>"
+        ) from error
     lock = FileLock(path / "lock")
     try:
         lock.acquire(timeout=0)
@@ -140,7 +151,9 @@ def _claim(path: Path, config: ProgramConfig) -> bool:
     if continued:
         _check_same(path, read_config(file), _flat(asdict(config)))
     else:
-        strangers = sorted(child.name for child in path.iterdir() if child.name != "lock")
+        # a kill during the very first write leaves its temporary file
+        own = re.compile(r"lock|\..*\.part")
+        strangers = sorted(c.name for c in path.iterdir() if not own.fullmatch(c.name))
         if strangers:
             raise UserError(
                 f"run_dir={path} has files ({', '.join(strangers[:3])}) but is not a run's"

@@ -53,10 +53,13 @@ def _check_program(config: ProgramConfig) -> None:
             "save_agent=true needs a place to save to: give save_agent_root=<folder>, or leave"
             " save_agent out (the run directory keeps the final agent in any case)"
         )
-    if config.load_agent_path is not None and not Path(config.load_agent_path).exists():
+    if (
+        config.load_agent_path is not None
+        and not Path(config.load_agent_path).expanduser().is_dir()
+    ):
         raise UserError(
-            f"load_agent_path={config.load_agent_path} does not exist: give the agent that an"
-            " earlier run saved in its run directory"
+            f"load_agent_path={config.load_agent_path} does not exist or is no folder: give the"
+            " `agent` folder of a finished run"
         )
 
 
@@ -143,6 +146,11 @@ def _check_study(config: BanditStudyConfig) -> None:
                 f"study.{key}={values} must be different numbers, none below {lowest:g}: write them"
                 " as [1,2]"
             )
+    if config.seed or config.collect.penalty_coef:
+        raise UserError(
+            "a study trains an agent for each of study.seeds and study.penalties: give those lists"
+            " instead of seed and collect.penalty_coef"
+        )
     if config.load_agent_path is not None:
         raise UserError("load_agent_path is for a single agent: use offline_bandit.py instead")
 

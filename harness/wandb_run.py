@@ -22,6 +22,7 @@ _FINISH_SECONDS = 60
 # Offline nothing can be unreachable: wandb's own process is only slow to start on a busy machine.
 _LOCAL_SECONDS = 90
 _LOCAL_ATTEMPTS = 3
+_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
 
 
 class WandbRun:
@@ -104,6 +105,8 @@ def wandb_mode(mode: str, server: str) -> str:
     """
     if mode == "auto":
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_login(server) else "offline")
+        if mode not in _MODES:
+            raise UserError(f"WANDB_MODE={mode} is not known: give one of {', '.join(_MODES)}")
         return mode
     if mode == "online" and not _has_login(server):
         raise UserError(

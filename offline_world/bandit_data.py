@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from harness.entry import reported_errors  # noqa: E402
+from harness.errors import UserError  # noqa: E402
 from offline_world.bandit_dataset import make_dataset, save_dataset  # noqa: E402
 
 
@@ -24,6 +25,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--path", type=Path, default=Path("offline_world/data/bandit.npz"))
     arguments = parser.parse_args()
+    if arguments.seed < 0:
+        raise UserError(f"--seed {arguments.seed} is negative: give 0 or more")
+    if arguments.path.suffix != ".npz":
+        raise UserError(f"--path {arguments.path} would be a NumPy file: let it end in .npz")
     dataset = make_dataset(arguments.seed)
     save_dataset(arguments.path, dataset)
     print(f"{arguments.path}: arm 0 paid {dataset.rewards.mean():.3f} of {dataset.rewards.size}")

@@ -18,12 +18,11 @@ from harness.entry import program  # noqa: E402
 
 @program("cont_ensemble", ContinuousConfig)
 def main(config, run):
-    from experience.dataset import load_dataset
     from experience.tasks import get_task
-    from programs.world_model import train_world_model
+    from programs.world_model import load_checked, train_world_model
 
-    dataset = load_dataset(get_task(config.domain, config.dataset_name, config.env))
-    train_world_model(config, run, dataset)
+    task = get_task(config.domain, config.dataset_name, config.env)
+    train_world_model(config, run, load_checked(config, task))
 
 
 if __name__ == "__main__":

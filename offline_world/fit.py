@@ -113,7 +113,8 @@ class Fit:
             ensemble,
             optimiser.init(parameters),
             jax.tree.map(jnp.copy, ensemble),
-            jnp.full(ensemble.size, jnp.inf),
+            # a strong type: with a weak one the second epoch would compile everything again
+            jnp.full(ensemble.size, jnp.inf, jnp.float32),
             jnp.asarray(0),
             jnp.asarray(0),
         )

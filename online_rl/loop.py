@@ -11,7 +11,7 @@ import equinox as eqx
 
 from harness import metrics
 from harness.interrupts import Pending
-from harness.logger import Logger
+from harness.logger import FanOut, Logger
 from online_rl.agent import AbstractLearner
 from online_rl.updates import UpdateMany
 
@@ -78,7 +78,7 @@ class Parts:
 
 
 def train(
-    state: TrainState, schedule: Schedule, parts: Parts, logger: Logger, pending: Pending
+    state: TrainState, schedule: Schedule, parts: Parts, logger: Logger | FanOut, pending: Pending
 ) -> TrainState:
     """Run to `schedule.total` updates; raises Interrupted, after saving, when a signal came.
 
@@ -147,7 +147,7 @@ def _update(state, schedule, parts, logger, figures):
     return _logged(state, logger, row)
 
 
-def _logged(state: TrainState, logger: Logger, row: dict[str, float]) -> TrainState:
+def _logged(state: TrainState, logger: Logger | FanOut, row: dict[str, float]) -> TrainState:
     counts = {
         metrics.GRAD_STEPS: state.updates,
         metrics.ROLLOUTS: state.rounds,

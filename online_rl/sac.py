@@ -92,7 +92,11 @@ class SACAgent(AbstractAgent):
         return learner.actor, learner.critic, learner.target, learner.log_alpha
 
     def with_networks(self, learner, networks):
-        return eqx.tree_at(self.networks, learner, networks)
+        loaded = eqx.tree_at(self.networks, learner, networks)
+        if self.settings.target_entropy is None:
+            # a fixed temperature is a setting, not something learned
+            loaded = eqx.tree_at(lambda le: le.log_alpha, loaded, learner.log_alpha)
+        return loaded
 
     def acting(self, learner):
         return learner.actor

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.agent import AbstractLearner
 from online_rl.randomness import Purpose, key_for
 
+#: an agent's `update`: (learner, batch, key) → (learner, figures)
+Update = Callable[[AbstractLearner, Any, PRNGKeyArray], tuple[AbstractLearner, dict[str, Any]]]
 #: (replay, key) → batch
 Sample = Callable[[Any, PRNGKeyArray], Any]
 #: (replay, learner, count) → (learner, figures averaged over the updates)
@@ -21,7 +23,7 @@ UpdateMany = Callable[[Any, AbstractLearner, int], tuple[AbstractLearner, dict[s
 HOST_BATCHES = 32
 
 
-def on_device(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
+def on_device(update: Update, sample: Sample, seed: int) -> UpdateMany:
     """Updates that sample a replay on the accelerator inside the compiled loop.
 
     The number of updates is data: any count runs the one compiled program. The learner is donated.
@@ -29,7 +31,7 @@ def on_device(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
 
     @eqx.filter_jit(donate="all-except-first")
     def run(frozen, learner):
-        return sampled_updates(agent, sample, *frozen, learner)
+        return sampled_updates(update, sample, *frozen, learner)
 
     keys = key_for(seed, Purpose.SAMPLE), key_for(seed, Purpose.UPDATE)
 
@@ -41,7 +43,7 @@ def on_device(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
 
 
 def sampled_updates(
-    agent: AbstractAgent,
+    update: Update,
     sample: Sample,
     replay: Any,
     sample_key: PRNGKeyArray,
@@ -54,10 +56,10 @@ def sampled_updates(
     def batch(_, step):
         return sample(replay, jax.random.fold_in(sample_key, step))
 
-    return _loop(agent, batch, update_key, learner, count)
+    return _loop(update, batch, update_key, learner, count)
 
 
-def from_host(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
+def from_host(update: Update, sample: Sample, seed: int) -> UpdateMany:
     """Updates whose batches are drawn where the replay lives and sent over in blocks.
 
     The draws, and so the numbers, are those of `on_device`.
@@ -76,7 +78,7 @@ def from_host(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
         def batch(i, _):
             return jax.tree.map(lambda x: x[i], batches)
 
-        return _loop(agent, batch, update_key, learner, count)
+        return _loop(update, batch, update_key, learner, count)
 
     sample_key = jax.device_put(key_for(seed, Purpose.SAMPLE), host)
     update_key = key_for(seed, Purpose.UPDATE)
@@ -97,14 +99,14 @@ def from_host(agent: AbstractAgent, sample: Sample, seed: int) -> UpdateMany:
     return update_many
 
 
-def _loop(agent, batch, update_key, learner, count):
+def _loop(update, batch, update_key, learner, count):
     def body(i, carry):
         learner, sums = carry
         key = jax.random.fold_in(update_key, learner.updates)
-        learner, figures = agent.update(learner, batch(i, learner.updates), key)
+        learner, figures = update(learner, batch(i, learner.updates), key)
         return learner, jax.tree.map(jnp.add, sums, figures)
 
-    shapes = jax.eval_shape(lambda: agent.update(learner, batch(0, 0), update_key)[1])
+    shapes = jax.eval_shape(lambda: update(learner, batch(0, 0), update_key)[1])
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     learner, sums = jax.lax.fori_loop(0, count, body, (learner, zeros))
     return learner, jax.tree.map(lambda s: s / count.astype(s.dtype), sums)

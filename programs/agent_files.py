@@ -17,7 +17,8 @@ def load_agent(
 ) -> AbstractLearner:
     """`learner` with the networks saved in `folder`; UserError if none or others are there."""
     folder = Path(folder).expanduser()
-    saved = checkpoint.restore(folder, agent.networks(learner))
+    remedy = "give the agent of a run with the same sizes, or set the sizes that it has"
+    saved = checkpoint.restore(folder, agent.networks(learner), remedy=remedy)
     if saved is None:
         raise UserError(
             f"load_agent_path={folder} has no saved agent: give the `agent` folder of a finished"

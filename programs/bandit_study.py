@@ -127,7 +127,7 @@ def update_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callabl
     def together(frozen, learners):
         def one(replay, sample_key, update_key, count, learner):
             return updates.sampled_updates(
-                agent, sample, replay, sample_key, update_key, count, learner
+                agent.update, sample, replay, sample_key, update_key, count, learner
             )
 
         per_agent = eqx.if_array(0)

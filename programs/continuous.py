@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import closing
 
+import numpy as np
+
 from experience.collector import HistoryStore
 from experience.dataset import Dataset, check_dimensions, load_dataset
 from experience.histories import build_histories
@@ -67,12 +69,18 @@ def train_agent(
 
 
 def load_histories(task: Task, dataset: Dataset) -> HistoryStore:
-    """The dataset's histories on the device."""
-    return HistoryStore.from_tape(
-        build_histories(
-            dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
-        )
+    """The dataset's histories on the device; says how it was cut, where a mistake in it shows."""
+    tape = build_histories(
+        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
     )
+    first = np.flatnonzero(tape.start)
+    lengths = np.diff(first, append=len(tape.start)) - 1
+    print(
+        f"histories: {len(lengths):,} of {lengths.min()} to {lengths.max()} transitions,"
+        f" {lengths.sum():,} of the dataset's {dataset.rows:,} rows",
+        flush=True,
+    )
+    return HistoryStore.from_tape(tape)
 
 
 def make_test_envs(config: ContinuousConfig, dataset: Dataset) -> AbstractVectorEnv:

@@ -6,6 +6,7 @@ import numpy as np
 from experience.dataset import check_dimensions, load_dataset
 from experience.oracle import LocomotionOracle, PendulumOracle, make_oracle
 from experience.tasks import get_task
+from experience.wrapper import engine_info
 from harness.config import ContinuousConfig
 from harness.errors import UserError
 from harness.run_directory import RunDirectory
@@ -35,7 +36,10 @@ def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     )
     logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))
     key = jax.random.key(config.seed)
-    arrays = compounding_errors(world, logged, key, _oracle_of(config))
+    oracle = _oracle_of(config)
+    arrays = compounding_errors(world, logged, key, oracle)
+    if oracle is not None:
+        arrays |= _engine_arrays(config, logged.rewards.shape[1])
     inputs = WorldData.from_dataset(dataset).inputs
     uncertainties = training_uncertainties(world.ensemble, inputs, config.collect.unc_type)
     arrays["threshold_quantiles"] = np.asarray(THRESHOLD_QUANTILES, np.float32)
@@ -59,6 +63,16 @@ def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
         print(f"{name} {value:.4g}")
     print(f"arrays {path}", flush=True)
     run.finish([path], **median)
+
+
+def _engine_arrays(config: ContinuousConfig, trajectories: int) -> dict[str, np.ndarray]:
+    """Which engine made the oracle's truth, as strings (1, trajectory).
+
+    Of that shape they are put side by side with those of other seeds, like all arrays of a file.
+    """
+    engine = engine_info(config.domain, config.engine)
+    words = {"engine": engine.name, "engine_version": engine.version}
+    return {name: np.full((1, trajectories), word) for name, word in words.items()}
 
 
 def _oracle_of(config: ContinuousConfig) -> LocomotionOracle | PendulumOracle | None:

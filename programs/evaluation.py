@@ -30,7 +30,8 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
     def play(learner: AbstractLearner, seed: int) -> Evaluation:
         return evaluate(
             lambda memory, observation, start: act(learner, memory, observation, start),
-            agent.initial_memory(learner, envs.copies),
+            # committed to its device, as later memories are: otherwise `act` compiles twice
+            jax.device_put(agent.initial_memory(learner, envs.copies), jax.local_devices()[0]),
             envs,
             horizon=task.horizon,
             first_action=np.asarray(agent.first_action, np.float32),

@@ -52,9 +52,14 @@ def plot_compounding(
 def step_quantiles(
     values: Float[np.ndarray, "step trajectory"],
 ) -> Float[np.ndarray, "quantile step"]:
-    """5 %, 50 % and 95 % of the trajectories that reach each step; order statistics, so that an
-    infinite error of some does not spoil the others."""
-    return np.nanquantile(np.abs(values), QUANTILES, axis=1, method="inverted_cdf")
+    """5 %, 50 % and 95 % of the trajectories that reach each step, NaN where none does; order
+    statistics, so that an infinite error of some does not spoil the others."""
+    reached = ~np.isnan(values).all(1)
+    bands = np.full((len(QUANTILES), len(values)), np.nan)
+    bands[:, reached] = np.nanquantile(
+        np.abs(values[reached]), QUANTILES, axis=1, method="inverted_cdf"
+    )
+    return bands
 
 
 def spearman(errors: dict[str, np.ndarray]) -> float:
@@ -75,7 +80,9 @@ def uncertainty_and_error(errors: dict[str, np.ndarray]) -> tuple[np.ndarray, np
 
 def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
     """Median and 5–95 % band of every error against log₂ t."""
-    panels = {name: label for name, label in _PANELS.items() if name in errors[True]}
+    # only what both have: one may have been evaluated without an oracle
+    shared = errors[True].keys() & errors[False].keys()
+    panels = {name: label for name, label in _PANELS.items() if name in shared}
     columns = 3
     rows = -(-len(panels) // columns)
     figure = new_figure(rows, columns)
@@ -94,13 +101,15 @@ def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
         tidy(ax, "step t", label)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    shared_legend(figure, axes[0], f"{title}: median and 5–95 % of trajectories")
+    shared_legend(figure, f"{title}: median and 5–95 % of trajectories")
     return save_figure(figure, stem, arrays)
 
 
 def write_medians(errors: dict[bool, dict], path: Path, title: str) -> Path:
-    """The median RMSE of each seed and of all seeds' trajectories, as a Markdown table."""
-    steps = [step for step in TOLD_STEPS if step <= len(errors[True]["rmse"])]
+    """The median RMSE of each seed and of all seeds' trajectories, as a Markdown table; – where no
+    trajectory is that long."""
+    longest = max(len(of_model["rmse"]) for of_model in errors.values())
+    steps = [step for step in TOLD_STEPS if step <= longest]
     lines = [
         f"State RMSE, {title}: median over trajectories, 95 % quantile in brackets.",
         "",
@@ -112,7 +121,12 @@ def write_medians(errors: dict[bool, dict], path: Path, title: str) -> Path:
         chosen = {str(seed): seeds == seed for seed in np.unique(seeds)}
         for name, of_seed in (chosen | {"all": np.full(seeds.shape, True)}).items():
             _, median, high = step_quantiles(rmse[:, of_seed])
-            cells = [f"{median[t - 1]:.3g} ({high[t - 1]:.3g})" for t in steps]
+            cells = [
+                f"{median[t - 1]:.3g} ({high[t - 1]:.3g})"
+                if t <= len(median) and not np.isnan(median[t - 1])
+                else "–"
+                for t in steps
+            ]
             lines.append(f"| {label} | {name} | {of_seed.sum()} | " + " | ".join(cells) + " |")
     write_text(path, "\n".join(lines) + "\n")
     return path
@@ -138,7 +152,7 @@ def plot_uncertainty(errors: dict[bool, dict], stem: Path, title: str) -> list[P
             f"{name}_thresholds": errors[has_ln]["thresholds"],
         }
     arrays["threshold_quantiles"] = errors[True]["threshold_quantiles"]
-    shared_legend(figure, axes[0], title)
+    shared_legend(figure, title)
     return save_figure(figure, stem, arrays)
 
 

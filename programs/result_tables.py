@@ -19,10 +19,17 @@ _HEADER = (
     "seeds",
     "last score",
     f"mean of last {LAST_EVALUATIONS}",
-    "IQM [95 % interval]",
+    "mean of last tenth of training",
+    "its IQM [95 % interval]",
 )
 #: The row that pools a setting's datasets.
 ALL_DATASETS = "all datasets"
+_LATEX = {character: "\\" + character for character in "&#$%_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
 
 
 @dataclass(frozen=True)
@@ -31,25 +38,41 @@ class TableRow:
 
     dataset: str
     setting: str
-    last: Float[np.ndarray, "seed dataset"]
-    last_ten: Float[np.ndarray, "seed dataset"]
+    #: a name of `final_scores` → scores
+    scores: dict[str, Float[np.ndarray, "seed dataset"]]
+
+    @property
+    def seeds(self) -> int:
+        return len(self.scores["last"])
 
     def interval(self) -> tuple[float, float, float]:
-        """Interquartile mean of `last_ten` with its 95 % stratified bootstrap interval."""
+        """Interquartile mean of the last tenth with its 95 % stratified bootstrap interval."""
         from rliable import metrics
 
         return tuple(
             float(value[0])
             for value in bootstrap(
-                self.last_ten, lambda scores: np.array([metrics.aggregate_iqm(scores)])
+                self.scores["last_tenth"], lambda scores: np.array([metrics.aggregate_iqm(scores)])
             )
         )
 
 
-def final_scores(record: RunRecord, metric: str) -> tuple[float, float]:
-    """The last score of a run and the mean of its last ten evaluations, in percent."""
-    scores = record.scores(metric)
-    return float(scores[-1]), float(scores[-LAST_EVALUATIONS:].mean())
+def final_scores(record: RunRecord, metric: str) -> dict[str, float]:
+    """The last score of a run, and its means over the last ten evaluations and over those in the
+    last tenth of training, in percent."""
+    _, scores = record.series(metric)
+    return {
+        "last": float(scores[-1]),
+        "last_ten": float(scores[-LAST_EVALUATIONS:].mean()),
+        "last_tenth": record.at_end(metric),
+    }
+
+
+def mean_and_std(values: Float[np.ndarray, " seed"], digits: int = 1) -> str:
+    """`mean ± sample standard deviation`, only the mean of a single seed."""
+    deviation = _std(values)
+    mean = f"{values.mean():.{digits}f}"
+    return mean if np.isnan(deviation) else f"{mean} ± {deviation:.{digits}f}"
 
 
 def table_rows(records: Sequence[RunRecord], names: Sequence[str], metric: str) -> list[TableRow]:
@@ -58,7 +81,7 @@ def table_rows(records: Sequence[RunRecord], names: Sequence[str], metric: str) 
     A pooled row has the seeds that were run on every dataset of its setting, and is left out
     without such.
     """
-    scores: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
+    scores: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     for record, name in zip(records, names, strict=True):
         of_seed = scores.setdefault((record.dataset, name), {})
         of_seed[record.seed] = final_scores(record, metric)
@@ -83,12 +106,14 @@ def write_tables(
 ) -> list[Path]:
     """Writes scores.md, scores.csv, scores.tex and, with one line a run, seeds.csv."""
     rows = table_rows(records, names, metric)
-    numbers = [_numbers(row) for row in rows]
-    words = [_words(row, figures) for row, figures in zip(rows, numbers, strict=True)]
+    intervals = [row.interval() for row in rows]
+    words = [_words(*row) for row in zip(rows, intervals, strict=True)]
     contents = {
         "scores.md": markdown(words),
         "scores.tex": latex(words),
-        "scores.csv": comma_separated(numbers),
+        "scores.csv": comma_separated(
+            [_numbers(*row) for row in zip(rows, intervals, strict=True)]
+        ),
         "seeds.csv": comma_separated(_seed_lines(records, names, metric)),
     }
     for name, text in contents.items():
@@ -99,10 +124,11 @@ def write_tables(
 def markdown(lines: Sequence[Sequence[str]]) -> str:
     """A GitHub table of `lines` below the header, with a note on the figures."""
     head = [" | ".join(_HEADER), " | ".join("---" for _ in _HEADER)]
-    body = [" | ".join(line) for line in lines]
+    body = [" | ".join(word.replace("|", r"\|") for word in line) for line in lines]
     note = (
-        "Normalised score × 100, mean ± standard deviation over seeds; interquartile mean of the"
-        f" mean of the last {LAST_EVALUATIONS} evaluations."
+        "Normalised score × 100, mean ± standard deviation over seeds. Compare settings by the last"
+        f" tenth of training: the last {LAST_EVALUATIONS} evaluations are another stretch of it in"
+        " every run with few evaluations. IQM: interquartile mean."
     )
     return "\n".join([*(f"| {line} |" for line in head + body), "", note]) + "\n"
 
@@ -123,50 +149,40 @@ def comma_separated(lines: Sequence[dict[str, object]]) -> str:
     return text.getvalue()
 
 
-def _row(dataset: str, setting: str, of_datasets: list[dict[int, tuple[float, float]]]) -> TableRow:
+def _row(dataset: str, setting: str, of_datasets: list[dict[int, dict[str, float]]]) -> TableRow:
     seeds = sorted(set.intersection(*map(set, of_datasets)))
-    scores = np.array([[scores[seed] for scores in of_datasets] for seed in seeds])
-    return TableRow(dataset, setting, scores[..., 0], scores[..., 1])
+    names = of_datasets[0][seeds[0]]
+    return TableRow(
+        dataset,
+        setting,
+        {
+            name: np.array([[scores[seed][name] for scores in of_datasets] for seed in seeds])
+            for name in names
+        },
+    )
 
 
-def _numbers(row: TableRow) -> dict[str, object]:
-    iqm, low, high = row.interval()
-    return {
-        "dataset": row.dataset,
-        "setting": row.setting,
-        "seeds": len(row.last),
-        "last_mean": row.last.mean(),
-        "last_std": _std(row.last),
-        "last_ten_mean": row.last_ten.mean(),
-        "last_ten_std": _std(row.last_ten),
-        "iqm": iqm,
-        "iqm_low": low,
-        "iqm_high": high,
-    }
+def _numbers(row: TableRow, interval: tuple[float, float, float]) -> dict[str, object]:
+    numbers = {"dataset": row.dataset, "setting": row.setting, "seeds": row.seeds}
+    for name, scores in row.scores.items():
+        numbers |= {f"{name}_mean": scores.mean(), f"{name}_std": _std(scores.mean(1))}
+    return numbers | dict(zip(("iqm", "iqm_low", "iqm_high"), interval, strict=True))
 
 
-def _words(row: TableRow, numbers: dict[str, object]) -> list[str]:
+def _words(row: TableRow, interval: tuple[float, float, float]) -> list[str]:
+    iqm, low, high = interval
     return [
         row.dataset,
         row.setting,
-        str(numbers["seeds"]),
-        _mean_and_std(numbers["last_mean"], numbers["last_std"]),
-        _mean_and_std(numbers["last_ten_mean"], numbers["last_ten_std"]),
-        _iqm(numbers) if len(row.last) > 1 else f"{numbers['iqm']:.1f}",
+        str(row.seeds),
+        *(mean_and_std(scores.mean(1)) for scores in row.scores.values()),
+        f"{iqm:.1f} [{low:.1f}, {high:.1f}]" if row.seeds > 1 else f"{iqm:.1f}",
     ]
 
 
-def _std(scores: Float[np.ndarray, "seed dataset"]) -> float:
-    """Sample standard deviation over seeds of their mean over datasets; NaN for one seed."""
-    return float(scores.mean(1).std(ddof=1)) if len(scores) > 1 else float("nan")
-
-
-def _mean_and_std(mean: float, std: float) -> str:
-    return f"{mean:.1f}" if np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
-
-
-def _iqm(numbers: dict[str, object]) -> str:
-    return f"{numbers['iqm']:.1f} [{numbers['iqm_low']:.1f}, {numbers['iqm_high']:.1f}]"
+def _std(values: Float[np.ndarray, " seed"]) -> float:
+    """Sample standard deviation; NaN for one seed."""
+    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
 def _seed_lines(
@@ -174,15 +190,13 @@ def _seed_lines(
 ) -> list[dict[str, object]]:
     lines = []
     for record, name in zip(records, names, strict=True):
-        last, last_ten = final_scores(record, metric)
         lines.append(
             {
                 "dataset": record.dataset,
                 "setting": name,
                 "seed": record.seed,
-                "last": last,
-                "last_ten": last_ten,
-                "evaluations": len(record.scores(metric)),
+                **final_scores(record, metric),
+                "evaluations": len(record.series(metric)[0]),
                 "finished": record.finished,
                 "run": str(record.path),
             }
@@ -191,5 +205,4 @@ def _seed_lines(
 
 
 def _escape(word: str) -> str:
-    word = word.replace("%", r"\%").replace("_", r"\_")
-    return word.replace("±", r"$\pm$")
+    return "".join(_LATEX.get(character, character) for character in word)

@@ -13,7 +13,7 @@ from experience.replay_placement import place_replay
 from harness import checkpoint
 from harness.config import BanditConfig, ContinuousConfig
 from harness.interrupts import deferred
-from harness.logger import Logger
+from harness.logger import FanOut, Logger
 from harness.run_directory import RunDirectory
 from harness.timer import Every
 from offline_world.world import AbstractWorld
@@ -61,7 +61,7 @@ def start(
         return sample(replay, key, config.train.batch_size)
 
     state = loop.TrainState(learner, replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0)
-    return state, make_updates(agent, draw, config.seed)
+    return state, make_updates(agent.update, draw, config.seed)
 
 
 def train(
@@ -99,7 +99,7 @@ def resumed(run: RunDirectory, state: loop.TrainState) -> tuple[loop.TrainState,
 
 
 def run_loop(
-    config: AgentConfig, state: loop.TrainState, parts: loop.Parts, logger: Logger
+    config: AgentConfig, state: loop.TrainState, parts: loop.Parts, logger: Logger | FanOut
 ) -> loop.TrainState:
     """The one loop, with the config's schedule and signals kept until a checkpoint is saved."""
     schedule = loop.Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
@@ -191,8 +191,9 @@ def finish(
     """Save the agent, mark the run complete, and say where everything is."""
     saved = [run.path / "agent"]
     if config.save_agent:
-        root = Path(config.save_agent_root).expanduser()
-        saved.append(root / config.domain / config.dataset_name / f"seed{config.seed}")
+        # named as the run is, so that no setting's agent replaces another's
+        name = run.path.name if config.run_dir else run.path.relative_to(config.run_root)
+        saved.append(Path(config.save_agent_root).expanduser() / name)
     for folder in saved:
         save_agent(folder, agent, learner)
     print(f"{summary}\nplot {plot}\nrun  {run.path}", flush=True)

@@ -1,6 +1,7 @@
 """The world model of a dataset: training it, and making an imagined environment of it."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experience.dataset import Dataset
+from experience.dataset import Dataset, check_dimensions, load_dataset
 from experience.tasks import Task
 from experience.transitions import world_transitions
+from experience.wrapper import make_env
 from harness import checkpoint, metrics
 from harness.array_cache import cached_array
 from harness.config import BanditConfig, ContinuousConfig
@@ -69,6 +71,20 @@ class WorldData:
         """Inputs of all training and holdout rows."""
         joined = jnp.concatenate([self.data.train, self.data.holdout])
         return joined[:, : self.state_dim + self.action_dim]
+
+
+def load_checked(config: ContinuousConfig, task: Task) -> Dataset:
+    """The dataset of `task`; UserError also if it is not of the environment that `config` names.
+
+    The published environments' sizes are known. A user's own one is made for the comparison: a
+    mistake must show before hours of training.
+    """
+    dataset = load_dataset(task)
+    if config.domain == "custom":
+        with closing(make_env(config.domain, config.dataset_name, config.env)) as env:
+            sizes = env.observation_space.shape[0], env.action_space.shape[0]
+        check_dimensions(dataset, *sizes, f"dataset {config.dataset_name}")
+    return dataset
 
 
 def ensemble_path(config: ContinuousConfig) -> Path:
@@ -151,8 +167,13 @@ def fit_and_save(
             if due() or pending.requested:
                 checkpoint.save(run.checkpoint, report.epoch, fit.state)
             pending.check()
-        save_ensemble(path, fit.state.best)
         best = np.sort(np.asarray(fit.state.best_score))
+        if not np.isfinite(best).any():
+            raise UserError(
+                f"no member of {path} ever predicted a finite number: the training diverged; give a"
+                " lower ensemble.lr and another run_dir, and look for outliers in the dataset"
+            )
+        save_ensemble(path, fit.state.best)
         plot = ensemble_plot(run.metrics, run.plots / "ensemble.png", config.dataset_name)
         logger.image(int(fit.state.epoch), "plots/ensemble", plot)
     print(f"{score} of the best member {best[0]:.5g}, median {np.median(best):.5g}")
@@ -185,7 +206,8 @@ def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World
         ensemble,
         rows.scaler,
         jnp.asarray(threshold, jnp.float32),
-        jnp.asarray(collect.penalty_coef / average, jnp.float32),
+        # a single member never disagrees with itself: nothing to penalise
+        jnp.asarray(collect.penalty_coef / average if average else 0.0, jnp.float32),
         task.horizon,
         UNCERTAINTIES[collect.unc_type],
         termination,
@@ -211,6 +233,11 @@ def load_trained(config: ContinuousConfig, state_dim: int, action_dim: int) -> E
             " the published file there"
         )
     ensemble = load_ensemble(path, state_dim, action_dim)
+    if ensemble.has_ln != config.ensemble.has_ln:
+        raise UserError(
+            f"{path} was trained with has_ln={ensemble.has_ln}, but ensemble.has_ln="
+            f"{config.ensemble.has_ln}: give the config or the ensemble.save_dir that belongs to it"
+        )
     if ensemble.size < config.collect.ensemble_size:
         raise UserError(
             f"collect.ensemble_size={config.collect.ensemble_size} is more than the"

@@ -248,7 +248,7 @@ def test_pendulum_describes_its_environment():
     assert differences(config, values) == {}
     task = get_task(config.domain, config.dataset_name, config.env)
     assert task.horizon == 200
-    assert (task.normalised_score(-1220), task.normalised_score(-150)) == (0, 1)
+    assert (task.ref_min, task.ref_max) == (-1220, -150)
     # Score = (return + 1220) / 1070.
     assert config.env.ref_min == -1220
     assert config.env.ref_max - config.env.ref_min == 1070

@@ -1,5 +1,6 @@
 """The project's own files agree with each other."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -33,8 +34,15 @@ def test_ci_runs_the_tests():
     script = REPOSITORY / ".ci/run"
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(script)], check=True)
+    targets = re.findall(r"^(?:exec )?make (\S+)$", script.read_text(), re.MULTILINE)
+    assert targets == ["test", "test-slow"]
+    # these tests may run below make themselves, which would then tell its folder last
+    command = ["make", "-n", "--no-print-directory", *targets]
     rehearsal = subprocess.run(
-        ["make", "-n", "test"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    for step in ("ruff check", "ruff format --check", "-m pytest"):
-        assert step in rehearsal.stdout
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    for step in ("ruff check", "ruff format --check"):
+        assert step in rehearsal
+    *_, fast, slow = rehearsal.splitlines()
+    assert fast.endswith(" -m pytest -n 2 --dist loadfile")
+    assert slow.endswith(" -m pytest -m slow -n 2 --dist loadfile")

@@ -3,13 +3,14 @@
 import shlex
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from experience.sources.d4rl_files import D4RL_URLS
 from neorl.datasets import get_dataset
 from offline_world.checkpoint import load_bandit_ensemble
 from tests.cli.domain_data import write_dataset
-from tests.cli.programs import fail, succeed
+from tests.cli.programs import REPOSITORY, fail, succeed
 from tests.test_configs import PUBLISHED_COMMANDS
 
 # the dataset behind each task that the commands name
@@ -19,6 +20,8 @@ TASKS = {
     "pen_cloned": "pen-cloned-v1",
     "umaze": "antmaze-umaze-v2",
 }
+# export PYTHONPATH=${PWD}:${PYTHONPATH}, where the last was empty
+PYTHON_PATH = f"{REPOSITORY}:"
 BANDIT_COMMANDS = """
 python offline_world/bandit_data.py
 python offline_world/bandit_ensemble.py --seed 0
@@ -60,6 +63,11 @@ def test_published_commands_start(tmp_path):
         assert f"`python get_all_datasets.py {dataset}`" in sentence
 
 
+def test_a_published_command_with_the_published_python_path(tmp_path):
+    told = succeed(tmp_path, "offline_world/bandit_data.py", PYTHONPATH=PYTHON_PATH)
+    assert told.startswith("offline_world/data/bandit.npz: ")
+
+
 @pytest.mark.slow
 def test_published_bandit_commands(tmp_path):
     """Data and reward ensemble at full size; the agent, at its full size, for two updates."""
@@ -84,11 +92,14 @@ def test_published_commands_of_the_compounding_errors(tmp_path):
     for command in errors:
         _, _, config_name, dataset, *_ = command
         world = ("--config-path=../configs/d4rl_loco", config_name, dataset, "debug=true")
-        succeed(tmp_path, "offline_world/cont_ensemble.py", *world)
-        told = succeed(tmp_path, *command, "debug=true", plots)
+        succeed(tmp_path, "offline_world/cont_ensemble.py", *world, PYTHONPATH=PYTHON_PATH)
+        told = succeed(tmp_path, *command, "debug=true", plots, PYTHONPATH=PYTHON_PATH)
         assert "trajectories of halfcheetah-medium-replay-v2" in told
-    told = succeed(tmp_path, *plot)
     folder = "plt/d4rl_loco/halfcheetah-random-v2/halfcheetah-medium-replay-v2"
+    for name in ("with_LN", "without_LN"):
+        with np.load(tmp_path / folder / f"{name}_seed0.npz") as arrays:
+            assert set(arrays["engine"].flat) == {"mujoco"} and arrays["engine_version"].all()
+    told = succeed(tmp_path, *plot, PYTHONPATH=PYTHON_PATH)
     for path in told.split():
         assert path.startswith(folder) and (tmp_path / path).stat().st_size > 0
-    assert len(told.split()) == 6
+    assert len(told.split()) == 7

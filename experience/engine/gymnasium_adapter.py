@@ -23,6 +23,7 @@ class GymnasiumAdapter(gym.Env):
                 f"env.id={env_id} with env.kwargs={kwargs} is not one that gymnasium can make "
                 f"({error}); check the id and that its package is installed."
             ) from error
+        self.spec = self.modern.spec  # the id and the time limit
         actions, observations = self.modern.action_space, self.modern.observation_space
         _check_flat_box(env_id, "action", actions)
         _check_flat_box(env_id, "observation", observations)

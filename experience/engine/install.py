@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import types
 import warnings
 from dataclasses import dataclass
@@ -77,13 +78,19 @@ def _check_mujoco_py() -> EngineInfo:
         command = [sys.executable, "-c", "import mujoco_py"]
         trial = subprocess.run(command, capture_output=True, text=True, check=False)
         if trial.returncode != 0:
-            errors = re.findall(r"^\w[\w.]*(?:Error|Exception)?: .*$", trial.stderr, re.MULTILINE)
-            reason = errors[-1] if errors else f"exit status {trial.returncode}"
             raise UserError(
-                f"engine=mujoco_py needs a mujoco_py that can be imported, but here: {reason}; "
+                "engine=mujoco_py needs a mujoco_py that can be imported, but here: "
+                f"{_reason(trial.stderr) or f'exit status {trial.returncode}'}; "
                 "install MuJoCo 2.1.0 and mujoco_py, or use engine=mujoco."
             )
     return EngineInfo("mujoco_py", importlib.import_module("mujoco_py").__version__)
+
+
+def _reason(stderr: str) -> str:
+    """The exception at the end of a traceback on one line; empty where there is none."""
+    # mujoco_py's own messages go on over many lines and start with an empty one.
+    starts = [m.start() for m in re.finditer(r"^[\w.]*(?:Error|Exception):", stderr, re.MULTILINE)]
+    return textwrap.shorten(stderr[starts[-1] :], 300, placeholder=" …") if starts else ""
 
 
 def quiet_gym() -> None:

@@ -49,6 +49,11 @@ class Model:
     def __getattr__(self, name):
         return getattr(self.compiled, name)
 
+    @property
+    def _camera_name2id(self) -> dict[str, int]:
+        """Empty: gym looks for a camera before it asks for a viewer, which says what it needs."""
+        return {}
+
     def _id_of(self, kind: mujoco.mjtObj, name: str) -> int:
         index = mujoco.mj_name2id(self.compiled, kind, name)
         if index < 0:

@@ -24,13 +24,35 @@ class SeededReset(gym.Wrapper):
         super().__init__(env)
         self._global_state = _fresh_global_state(None)
 
-    def reset(self, *, seed: int | None = None):
-        """Start an episode; `seed` restarts all of the environment's randomness."""
+    @property
+    def _max_episode_steps(self) -> int | None:
+        """The time limit in steps, as d4rl's functions ask for it; gym hides private names."""
+        return self.spec.max_episode_steps
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """Restart all of the environment's randomness, from the operating system's for None."""
+        # gym's seeding refuses numpy's integers
+        innermost(self.env).seed(None if seed is None else int(seed))
+        self._global_state = _fresh_global_state(seed)
+        return [seed]
+
+    def reset(
+        self,
+        *,
+        seed: int | None = None,
+        return_info: bool = False,
+        options: dict | None = None,
+    ):
+        """Start an episode; `seed` restarts all of the environment's randomness, as `seed(seed)`.
+
+        Returns the observation, with `return_info` (observation, {}). No environment here has
+        `options`, so they are ignored.
+        """
         if seed is not None:
-            innermost(self.env).seed(int(seed))
-            self._global_state = _fresh_global_state(seed)
+            self.seed(seed)
         with self._own_global_generator():
-            return self.env.reset()
+            observation = self.env.reset()
+        return (observation, {}) if return_info else observation
 
     @contextmanager
     def _own_global_generator(self) -> Iterator[None]:

@@ -64,5 +64,5 @@ def agent_arrays(folder: Path) -> dict:
     """Every array of a saved agent by its path."""
     import orbax.checkpoint as ocp
 
-    (checkpoint,) = folder.iterdir()
+    (checkpoint,) = folder.glob("*-step*")
     return ocp.PyTreeCheckpointer().restore(checkpoint)

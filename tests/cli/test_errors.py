@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from experience.replay_placement import _free_host_bytes
 from tests.cli.programs import REPOSITORY, environment, fail, run
 from tests.cli.tiny import AGENT, MODEL, RUN
 
@@ -145,6 +146,55 @@ def test_the_environment(tmp_path):
     )
 
 
+def test_a_dataset_of_another_environment_shows_before_the_world_model_is_trained(tmp_path):
+    write(tmp_path / "wide.hdf5", arrays(state_dim=4))
+    write(tmp_path / "two.hdf5", {"actions": np.zeros((ROWS, 2), np.float32)})
+    sentences = sweep_errors(
+        tmp_path,
+        "offline_world/cont_ensemble.py",
+        "--config-path=../configs/custom",
+        *CUSTOM,
+        "env.dataset_path=wide.hdf5,two.hdf5",
+    )
+    expect(
+        sentences,
+        "'observations' has 4 numbers a row but the environment's observations have 3",
+        "'actions' has 2 numbers a row but the environment's actions have 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("domain", "dataset"), [("d4rl_loco", "hopper-random-v2"), ("neorl", "Hopper-v3-low")]
+)
+def test_a_published_dataset_that_is_not_here(tmp_path, domain, dataset):
+    arguments = (f"--config-path=configs/{domain}", "--config-name=base")
+    sentence = fail(tmp_path, "offline_cont.py", *arguments, f"dataset_name={dataset}")
+    assert f"dataset {dataset} ({tmp_path}" in sentence and "does not exist" in sentence
+    assert f"download it with `python get_all_datasets.py {dataset}`" in sentence
+
+
+def test_agents_to_go_on_from(trained):
+    agents = f"load_agent_path={MODEL},{RUN}/seed0,{RUN}/seed0/agent"
+    # the names of run directories hold what Hydra would take for its own grammar
+    (trained / "agents").symlink_to(trained / RUN)
+    agents = agents.replace(RUN, "agents")
+    sentences = sweep_errors(trained, "offline_cont.py", *AGENT, "model.num_critics=4", agents)
+    expect(
+        sentences,
+        "does not exist or is no folder: give the `agent` folder",
+        "has no saved agent: give the `agent` folder",
+        "give the agent of a run with the same sizes",
+    )
+
+
+def test_members_that_the_world_model_does_not_have(trained):
+    sizes = ("ensemble.total_size=8", "collect.ensemble_size=8", "collect.parallel_size=8")
+    few = fail(trained, "offline_cont.py", *AGENT, *sizes)
+    assert "collect.ensemble_size=8 is more than the 4 members of" in few
+    plain = fail(trained, "offline_cont.py", *AGENT, "ensemble.has_ln=false")
+    assert "was trained with has_ln=True, but ensemble.has_ln=False" in plain
+
+
 def test_the_world_model_and_the_replay(trained):
     whole = (trained / MODEL).read_bytes()
     header, _, rest = whole.partition(b"\n")
@@ -172,14 +222,20 @@ def test_the_world_model_and_the_replay(trained):
         "it belongs to another dataset",
         "there is no world model none/pendulum-random-v1/ensemble_seed0.eqx: train it with",
     )
-    huge = 10**12
-    sentences = sweep_errors(trained, "offline_cont.py", *AGENT, f"train.buffer_size=150,{huge}")
-    expect(
-        sentences,
-        "train.buffer_size=150 is shorter than one episode of 201 rows",
-        # 3 state, 1 action, reward and penalty floats, a byte of flags; half an int32 for its tables
-        f"a replay of train.buffer_size={huge} rows needs {(6 * 4 + 1 + 2) * huge:,} bytes",
-    )
+    short = fail(trained, "offline_cont.py", *AGENT, "train.buffer_size=150")
+    assert "train.buffer_size=150 is shorter than one episode of 201 rows" in short
+
+
+MOST_ROWS = 2**30
+# 3 state, 1 action, reward and penalty floats, a byte of flags, half an int32 of tables
+MOST_BYTES = (6 * 4 + 1 + 2) * MOST_ROWS
+
+
+@pytest.mark.skipif(_free_host_bytes() > MOST_BYTES, reason="this machine could hold it")
+def test_a_replay_that_does_not_fit(trained):
+    sentence = fail(trained, "offline_cont.py", *AGENT, f"train.buffer_size={MOST_ROWS}")
+    needs = f"a replay of train.buffer_size={MOST_ROWS} rows needs {MOST_BYTES:,} bytes"
+    assert needs in sentence and "give a smaller train.buffer_size" in sentence
 
 
 def test_the_command_in_the_message_trains_the_missing_world_model(tmp_path):
@@ -213,5 +269,7 @@ def test_the_run_directory(trained):
     with FileLock(trained / RUN / "seed0/lock"):
         busy = fail(trained, "offline_cont.py", *AGENT)
     assert "is in use by a live process" in busy
+    file = fail(trained, "offline_cont.py", *AGENT, f"run_dir={MODEL}")
+    assert f"the run directory {MODEL} cannot be made (File exists)" in file
     stranger = fail(trained, "offline_cont.py", *AGENT, "run_dir=offline_world")
     assert "is not a run's directory" in stranger

@@ -1,6 +1,7 @@
 """Whole runs of the embedded task: what they leave, and that interruptions change nothing."""
 
 import json
+import shutil
 import signal
 import time
 
@@ -10,10 +11,11 @@ import pytest
 from harness import metrics
 from harness.metrics_file import read_rows
 from programs.evaluation import evaluation_seed
-from tests.cli.programs import agent_arrays, start, succeed, timeless
-from tests.cli.tiny import AGENT, RUN
+from tests.cli.programs import agent_arrays, fail, start, succeed, timeless
+from tests.cli.tiny import AGENT, RUN, WORLD
 
 SEED0 = f"{RUN}/seed0"
+STOPPING = "stopping at the next safe point, then saving; once more to stop at once\n"
 
 
 def assert_same_agents(one, other):
@@ -50,10 +52,11 @@ def test_a_finished_run_is_not_run_again(trained):
     assert (trained / SEED0 / "metrics.jsonl").stat() == before
 
 
-def interrupt(folder, arguments, number, rows):
-    """Start the program, send it a signal once `rows` rows are logged, and wait for its end."""
-    process = start(folder, "offline_cont.py", *arguments)
-    file = folder / "interrupted/metrics.jsonl"
+def interrupt(run, script, arguments, number, rows):
+    """Start the program in the run directory, send it a signal once `rows` rows are logged, and
+    wait for its end."""
+    process = start(run.parent, script, *arguments, f"run_dir={run.name}")
+    file = run / "metrics.jsonl"
     try:
         while not file.exists() or file.read_bytes().count(b"\n") < rows:
             assert process.poll() is None, process.stderr.read()
@@ -63,39 +66,69 @@ def interrupt(folder, arguments, number, rows):
     finally:
         process.kill()
         process.wait()
-    assert not (folder / "interrupted/finished.json").exists()
+    assert not (run / "finished.json").exists()
     return process.returncode, errors
 
 
 def test_interruptions_change_no_number(trained):
     """Ctrl-C, SIGTERM and SIGKILL in one run, which ends as the run that nothing interrupted."""
     # A checkpoint after every few updates, so that the kill comes between two of them.
-    arguments = (*AGENT, "run_dir=interrupted", "checkpoint.every_minutes=1e-6")
-    code, errors = interrupt(trained, arguments, signal.SIGINT, rows=3)
-    assert (code, errors) == (130, "stopped by SIGINT\n")
-    code, errors = interrupt(trained, arguments, signal.SIGTERM, rows=7)
-    assert (code, errors) == (143, "stopped by SIGTERM\n")
-    code, _ = interrupt(trained, arguments, signal.SIGKILL, rows=11)
+    run = trained / "interrupted"
+    program = (run, "offline_cont.py", (*AGENT, "checkpoint.every_minutes=1e-6"))
+    code, errors = interrupt(*program, signal.SIGINT, rows=3)
+    assert (code, errors) == (130, f"{STOPPING}stopped by SIGINT\n")
+    code, errors = interrupt(*program, signal.SIGTERM, rows=7)
+    assert (code, errors) == (143, f"{STOPPING}stopped by SIGTERM\n")
+    code, _ = interrupt(*program, signal.SIGKILL, rows=11)
     assert code == -signal.SIGKILL
-    told = succeed(trained, "offline_cont.py", *arguments)
+
+    shutil.copytree(run, trained / "damaged")
+    for file in (trained / "damaged/checkpoint").glob("*/_METADATA"):
+        file.write_text(file.read_text()[:99])
+    sentence = fail(trained, "offline_cont.py", *AGENT, "run_dir=damaged")
+    assert "damaged/checkpoint/" in sentence
+    assert "is damaged: remove its folder to start this run again" in sentence
+
+    told = succeed(trained, "offline_cont.py", *AGENT, "run_dir=interrupted")
     assert "continuing interrupted" in told
     whole, pieces = (
         timeless(read_rows(trained / run / "metrics.jsonl")) for run in (SEED0, "interrupted")
     )
     assert pieces == whole
     assert_same_agents(trained / SEED0 / "agent", trained / "interrupted/agent")
+    assert not (trained / "interrupted/checkpoint").exists(), "gigabytes for nothing"
     environment = json.loads((trained / "interrupted/environment.json").read_text())
     assert len(environment["earlier_sessions"]) == 3
 
 
+def test_a_world_model_goes_on_where_its_training_was_killed(trained):
+    longer = (*WORLD, "ensemble.total_epochs=12", "checkpoint.every_minutes=1e-6")
+    script, run = "offline_world/cont_ensemble.py", trained / "interrupted_model"
+    succeed(trained, script, *longer, "ensemble.save_dir=whole", "run_dir=whole_model")
+    pieces = (*longer, "ensemble.save_dir=pieces")
+    code, errors = interrupt(run, script, pieces, signal.SIGTERM, rows=2)
+    assert (code, errors) == (143, f"{STOPPING}stopped by SIGTERM\n")
+    code, _ = interrupt(run, script, pieces, signal.SIGKILL, rows=5)
+    assert code == -signal.SIGKILL
+    told = succeed(trained, script, *pieces, f"run_dir={run.name}")
+    assert "continuing interrupted_model" in told
+    models = [next((trained / name).rglob("*.eqx")).read_bytes() for name in ("whole", "pieces")]
+    assert models[0] == models[1]
+    rows = [read_rows(trained / name / "metrics.jsonl") for name in ("whole_model", run.name)]
+    assert timeless(rows[0]) == timeless(rows[1]) and len(rows[0]) == 12
+
+
 def test_a_replay_in_host_memory_gives_the_same_numbers(trained):
     kept = ("save_agent=true", f"save_agent_root={trained / 'kept'}")
+    notes = trained / "kept/host/notes"
+    notes.mkdir(parents=True)
     told = succeed(trained, "offline_cont.py", *AGENT, "train.replay=host", "run_dir=host", *kept)
     assert "bytes (0.00 GiB) on the host" in told
     whole, host = (timeless(read_rows(trained / run / "metrics.jsonl")) for run in (SEED0, "host"))
     for one, other in zip(whole, host, strict=True):
         assert one == pytest.approx(other, rel=1e-5, nan_ok=True)
-    assert_same_agents(trained / "host/agent", trained / "kept/pendulum/pendulum-random-v1/seed0")
+    assert_same_agents(trained / "host/agent", trained / "kept/host")
+    assert notes.exists(), "what others keep there is theirs"
 
 
 def test_a_saved_agent_is_evaluated_and_trained_further(trained):

@@ -113,6 +113,15 @@ def test_names_that_a_model_lacks_are_errors():
         env.model.body_name2id("nose")
 
 
+@pytest.mark.parametrize("name", ["hopper-medium-v2", "Hopper-v3-low", "antmaze-umaze-v2"])
+@pytest.mark.parametrize("mode", ["human", "rgb_array"])
+def test_drawing_needs_the_real_mujoco_py(name, mode):
+    env = make_env(DOMAINS[name.split("-")[0]], name)
+    env.reset(seed=0)
+    with pytest.raises(NotImplementedError, match="rendering needs the real mujoco_py"):
+        env.render(mode=mode)
+
+
 def test_engine_info_and_unknown_engine():
     import gymnasium
     import mujoco
@@ -170,6 +179,20 @@ def test_real_mujoco_py_that_does_not_import(tmp_path):
     (tmp_path / "mujoco_py.py").write_text("raise ImportError('no MuJoCo 2.1.0 here')\n")
     stdout, _ = run_python(INSTALL_REAL, tmp_path)
     assert "UserError engine=mujoco_py" in stdout and "no MuJoCo 2.1.0 here" in stdout
+
+
+def test_a_message_over_many_lines_is_told_on_one(tmp_path):
+    """As of mujoco_py without MuJoCo 2.1.0, in whose message the first line is empty."""
+    message = (
+        "\nYou appear to be missing MuJoCo.  We expected the file here: /home\n\n" + "and " * 99
+    )
+    (tmp_path / "mujoco_py.py").write_text(f"raise Exception({message!r})\n")
+    stdout, _ = run_python(INSTALL_REAL, tmp_path)
+    expected = (
+        "Exception: You appear to be missing MuJoCo. We expected the file here: /home and and "
+    )
+    assert expected in stdout and " and …; install MuJoCo 2.1.0" in stdout
+    assert len(stdout.splitlines()) == 1 and len(stdout) < 500
 
 
 def test_real_mujoco_py_is_used_where_it_imports(tmp_path):

@@ -211,6 +211,23 @@ def make_closing(*args, **kwargs):
     return closing(make_vector_env(*args, **kwargs))
 
 
+def test_workers_leave_signals_to_their_caller():
+    """Ctrl-C and a cluster's SIGTERM reach the whole group: the evaluation still goes on."""
+    import signal
+
+    from experience.worker_pool import WorkerVectorEnv
+
+    envs = WorkerVectorEnv("pendulum", "p", 2, None, "mujoco", workers=2)
+    envs.reset([0, 1])  # answered, so they are past their start
+    for process, _ in envs._workers:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+    assert not envs.step(np.zeros((2, 1), np.float32)).done.any()
+    workers = [process for process, _ in envs._workers]
+    envs.close()
+    assert [process.returncode for process in workers] == [0, 0]
+
+
 def test_worker_that_dies_is_reported_and_workers_end_with_their_caller():
     from experience.worker_pool import WorkerVectorEnv
 

@@ -3,6 +3,7 @@
 import sys
 
 import gymnasium
+import minari
 import numpy as np
 import pytest
 
@@ -10,8 +11,6 @@ from experience.dataset import load_dataset
 from experience.tasks import get_task
 from harness.config_groups import EnvConfig
 from harness.errors import UserError
-
-minari = pytest.importorskip("minari", reason="optional extra `minari`")
 
 ABOUT = {
     "algorithm_name": "random",
@@ -63,6 +62,8 @@ def test_a_local_dataset_is_read_with_rescaled_actions():
     assert dataset.timeouts[-1]
 
 
+# minari warns of a dataset that names no environment
+@pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")
 def test_terminal_steps_and_uneven_bounds(folder):
     from minari.data_collector import EpisodeBuffer
 

@@ -85,13 +85,6 @@ def test_only_antmaze_shifts_rewards_and_stops_at_success():
             assert task.ends_by_timeout_only is goal_reaching
 
 
-def test_scores_are_normalised():
-    assert get_task("neorl", "Hopper-v3-low").normalised_score(5 + 3289 / 2) == 0.5
-    task = get_task("pendulum", "pendulum-random-v1", PENDULUM)
-    assert task.normalised_score(-150) == 1
-    assert task.normalised_score(-1220) == 0
-
-
 def test_a_misspelt_name_is_answered_with_near_ones():
     with pytest.raises(UserError, match="hopper-medium-v2"):
         get_task("d4rl_loco", "hoper-medium-v2")

@@ -120,6 +120,50 @@ def test_antmaze_goals_are_seeded_and_the_global_generator_is_left_alone():
     assert env.unwrapped.target_goal == second != goal
 
 
+@pytest.mark.parametrize(
+    ("domain", "name"),
+    [
+        ("d4rl_loco", "hopper-medium-v2"),
+        ("adroit", "pen-human-v1"),
+        ("antmaze", "antmaze-umaze-v2"),
+        ("pendulum", "p"),
+    ],
+)
+def test_seeding_first_is_the_same_as_a_seeded_reset(domain, name):
+    """The goal of AntMaze and the later episodes included, with any integer."""
+
+    def episodes(env, first):
+        states = [first, env.reset()]
+        return np.array(states), getattr(env.unwrapped, "target_goal", None)
+
+    env = make_env(domain, name)
+    expected, goal = episodes(env, env.reset(seed=8))
+    np.random.seed(1)
+    assert env.seed(np.int64(8)) == [8]
+    states, own_goal = episodes(env, env.reset())
+    np.testing.assert_array_equal(states, expected)
+    assert own_goal == goal
+    assert env.seed() == [None]
+    assert not np.array_equal(env.reset(), expected[0])
+
+
+def test_the_rest_of_gyms_interface():
+    """`return_info` and `options` of gym's reset; the time limit that d4rl's functions read."""
+    env = make_env("d4rl_loco", "hopper-medium-v2")
+    observation, info = env.reset(seed=4, return_info=True, options={"any": 1})
+    np.testing.assert_array_equal(observation, env.reset(seed=4, return_info=False))
+    assert info == {}
+    limits = {
+        ("d4rl_loco", "hopper-medium-v2"): 1000,
+        ("neorl", "Hopper-v3-low"): 1000,
+        ("adroit", "pen-human-v1"): 100,
+        ("antmaze", "antmaze-umaze-v2"): 700,
+        ("pendulum", "p"): 200,
+    }
+    for task, limit in limits.items():
+        assert make_env(*task)._max_episode_steps == limit
+
+
 def test_antmaze_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     make_env("antmaze", "antmaze-large-play-v2").reset(seed=0)

@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from harness import metrics
 from harness.errors import UserError
+from harness.figures import curve_styles, new_figure, shared_legend
 from harness.plots import learning_plot
 
 
@@ -43,3 +45,27 @@ def test_nothing_to_draw_is_said(tmp_path):
     with pytest.raises(UserError, match="no metrics"):
         learning_plot(write(tmp_path / "m", [{"step": 1, "other": 2}]), tmp_path / "x.png")
     assert not (tmp_path / "x.png").exists()
+
+
+def test_every_curve_has_a_style_of_its_own():
+    styles = [tuple(style.values()) for style in curve_styles(28)]
+    assert len(set(styles)) == 28
+    assert {line for _, line in styles[:7]} == {"-"}
+
+
+@pytest.mark.parametrize("length", [5, 40, 150])
+def test_a_legend_of_all_panels_is_within_the_figure(length):
+    figure = new_figure(1, 2)
+    axes = figure.subplots(1, 2)
+    # the first panel lacks what the second has
+    for number in range(12):
+        axes[int(number > 3)].plot([0, 1], label=f"{number:02d}".rjust(length, "m"))
+    axes[1].plot([1, 0], label="00".rjust(length, "m"))
+    shared_legend(figure, "a title with words " * 10)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 12
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1 and axes[0].get_window_extent().height > 150

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from harness.config import CONFIG_ROOT, load_config
-from harness.sweeps import SWEEPS
+from harness.composition import known_keys
+from harness.config import CONFIG_ROOT, BanditConfig, load_config
+from harness.errors import UserError
+from harness.sweeps import SWEEPS, check_sweep
+from tests.cli.programs import fail
 
 REPOSITORY = Path(__file__).parents[2]
 DOMAINS = ("d4rl_loco", "neorl", "adroit", "antmaze", "pendulum")
@@ -16,21 +19,35 @@ DOMAINS = ("d4rl_loco", "neorl", "adroit", "antmaze", "pendulum")
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_a_sweep_composes_in_every_domain(sweep):
-    for domain in DOMAINS:
-        with initialize_config_dir(str(CONFIG_ROOT / domain), version_base="1.3"):
-            composed = compose("base", [f"+sweep={sweep}"], return_hydra_config=True)
+    base = {"markov_rates": "base_markov", "enc_lr": "offline_bandit"}.get(sweep, "base")
+    for domain in DOMAINS if base.startswith("base") else (".",):
+        with initialize_config_dir(str((CONFIG_ROOT / domain).resolve()), version_base="1.3"):
+            composed = compose(base, [f"+sweep={sweep}"], return_hydra_config=True)
         assert dict(composed.hydra.sweeper.params) == SWEEPS[sweep]
     # the pendulum's smaller ensemble needs sizes of its own
+    domain = "." if base == "offline_bandit" else "d4rl_loco"
     for key, values in SWEEPS[sweep].items():
         for value in values.split(","):
-            config = load_config("d4rl_loco/base", [f"+sweep={sweep}", f"{key}={value}"])
+            config = load_config(f"{domain}/{base}", [f"+sweep={sweep}", f"{key}={value}"])
             group, name = key.split(".")
             assert getattr(getattr(config, group), name) == float(value)
 
 
-def test_both_encoder_rates_move_together():
+def test_tied_rates_move_together():
     config = load_config("pendulum/base", ["+sweep=rates", "train.critic_enc_lr=3e-7"])
     assert config.train.critic_enc_lr == config.train.actor_enc_lr == 3e-7
+    config = load_config("pendulum/base_markov", ["+sweep=markov_rates", "train.critic_lr=3e-7"])
+    assert config.train.critic_lr == config.train.actor_lr == 3e-7
+
+
+def test_a_sweep_without_its_jobs_or_of_another_agent_is_refused():
+    known = known_keys(BanditConfig)
+    check_sweep(["-m", "+sweep=enc_lr"], known)
+    check_sweep(["--cfg", "job", "+sweep=enc_lr"], known)
+    with pytest.raises(UserError, match=r"\+sweep=enc_lr runs one job for each .*: add -m"):
+        check_sweep(["+sweep=enc_lr"], known)
+    with pytest.raises(UserError, match=r"varies train\.critic_enc_lr, .* enc_lr$"):
+        check_sweep(["-m", "+sweep=rates"], known)
 
 
 def test_a_sweep_runs_a_job_for_each_value_unless_others_are_typed(tmp_path):
@@ -50,6 +67,7 @@ def test_a_sweep_runs_a_job_for_each_value_unless_others_are_typed(tmp_path):
         lines = [line for line in result.stdout.splitlines() if line.startswith("job ")]
         return [line.split()[2] for line in lines]
 
+    assert "add -m" in fail(tmp_path, "offline_bandit.py", "+sweep=enc_lr")
     values = SWEEPS["penalty_coef"]["collect.penalty_coef"].split(",")
     assert jobs() == [f"collect.penalty_coef={value}" for value in values]
     assert jobs("collect.penalty_coef=0.3,0.7") == [

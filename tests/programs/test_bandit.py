@@ -8,7 +8,8 @@ import pytest
 from harness.errors import UserError
 from harness.metrics_file import read_rows
 from offline_world.checkpoint import load_bandit_ensemble
-from programs.bandit_figure import PANELS, draw_study, read_run
+from programs.bandit_figure import PANELS, PENALTY, draw_study
+from programs.run_records import find_runs
 from tests.cli.programs import fail, succeed, timeless
 
 STUDY = ("debug=true", "study.seeds=[0]", "study.penalties=[0,2.5]", "run_dir=study")
@@ -65,25 +66,64 @@ def test_together_agents_do_what_they_do_alone(studied):
             np.testing.assert_allclose(t[name], a[name], rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def test_figure_and_table_from_run_directories(studied):
-    told = succeed(studied, "plot_bandit.py", "study/0_0", "study/2.5_0", "--out", "figure")
-    assert told.split() == ["figure/figure3.png", "figure/table.md"]
+def test_figure_and_table_from_a_folder_of_runs(studied):
+    told = succeed(studied, "plot_bandit.py", "study", "--out", "figure")
+    names = ("figure3.pdf", "figure3.png", "figure3.npz", "table.md")
+    assert told.split() == [f"figure/{name}" for name in names]
     table = (studied / "figure/table.md").read_text().splitlines()
-    assert [line.split("|")[1].strip() for line in table[4:]] == ["0", "2.5"]
-    last = read_rows(studied / "study/2.5_0/metrics.jsonl")[-1]
-    assert f"{last[PANELS['p = 0.99']] / 100:.3f} ± 0.000" in table[-1]
+    settings = [f"{PENALTY}=0.0", f"{PENALTY}=2.5"]
+    assert [table[row].split(" | ")[0] for row in (4, 5, 9, 10)] == [f"| {s}" for s in 2 * settings]
+    name = PANELS["p = 0.99"]
+    rows = read_rows(studied / "study/2.5_0/metrics.jsonl")
+    returns = [row[name] / 100 for row in rows if name in row]
+    assert table[5].split(" | ")[1:4] == ["0", "20", f"{returns[-1]:.3f}"]
+    assert table[10].split(" | ")[3] == f"{np.mean(returns[-10:]):.3f}"
+    with np.load(studied / "figure/figure3.npz") as arrays:
+        steps, mean, _, _ = arrays[f"p = 0.99: {PENALTY}=2.5"]
+    assert steps[-1] == 20 and mean[-1] == pytest.approx(returns[-1])
 
 
-def test_repeated_runs_and_other_folders_are_refused(studied, tmp_path):
-    run = read_run(studied / "single")
-    with pytest.raises(UserError, match="repeats seed 0"):
-        draw_study([run, read_run(studied / "study/2.5_0")], tmp_path)
-    with pytest.raises(UserError, match=r"has no config\.yaml"):
-        read_run(tmp_path)
-    (tmp_path / "config.yaml").write_text("seed: 0\n")
-    (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(UserError, match="not a bandit run"):
-        read_run(tmp_path)
+def write_agent(folder, seed, penalty, rate, scale=1.0):
+    """A kept run of two evaluations, the second one worth `scale` a pull."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(
+        f"dataset_name: bandit\nseed: {seed}\nrun_dir: {folder}\n"
+        f"collect: {{penalty_coef: {penalty}}}\ntrain: {{enc_lr: {rate}, grad_steps: 10}}\n"
+    )
+    rows = [{"step": step} | dict.fromkeys(PANELS.values(), 10 * scale * step) for step in (0, 10)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_runs_that_differ_in_another_key_are_not_averaged(tmp_path):
+    for seed, rate in enumerate((1e-5, 1e-5, 3e-6)):
+        write_agent(tmp_path / f"run{seed}", seed, 0.5, rate, scale=seed / 2)
+    runs = find_runs([f"{tmp_path}/run*"], *PANELS.values())
+    with pytest.raises(UserError, match=r"run0 and .*run2 differ in train\.enc_lr .*--by train"):
+        draw_study(runs, [PENALTY], tmp_path)
+    draw_study(runs, ["train.enc_lr"], tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert "| train.enc_lr=3e-06 | 2 | 10 | 1.000 |" in table
+    # the sample standard deviation of 0 and 0.5
+    assert "| train.enc_lr=1e-05 | 0, 1 | 10 | 0.250 ± 0.354 |" in table
+    with pytest.raises(UserError, match="both are seed 0"):
+        draw_study([runs[0], runs[0]], [PENALTY], tmp_path)
+
+
+def test_every_setting_is_drawn(tmp_path):
+    for number in range(9):
+        write_agent(tmp_path / f"run{number}", 0, number, 1e-5)
+    runs = find_runs([str(tmp_path)], *PANELS.values())
+    with np.load(draw_study(runs, [PENALTY], tmp_path / "out")[2]) as arrays:
+        assert len(arrays) == 9 * len(PANELS)
+
+
+def test_other_folders_and_returns_that_are_no_numbers_are_told(tmp_path, capsys):
+    write_agent(tmp_path / "null", 0, 0.5, 1e-5, scale=float("nan"))
+    file = tmp_path / "null/metrics.jsonl"
+    file.write_text(file.read_text().replace("NaN", "null"))
+    with pytest.raises(UserError, match="no finished run with test_envs/return_mean_p0.99 is at"):
+        find_runs([str(tmp_path)], *PANELS.values())
+    assert "null has no finite value of test_envs/return_mean_p0.99" in capsys.readouterr().out
 
 
 def test_missing_ensemble_names_the_command(studied):

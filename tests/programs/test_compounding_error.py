@@ -25,7 +25,8 @@ from programs.compounding_error import (
     imagine,
     logged_trajectories,
 )
-from programs.plot_compounding import spearman, step_quantiles
+from programs.error_files import error_file, save_errors
+from programs.plot_compounding import plot_compounding, spearman, step_quantiles
 
 MEMBERS = 3
 LENGTHS = (4, 1, 6, 2, 5)
@@ -200,3 +201,23 @@ def test_spearman_takes_logged_steps_only():
     assert spearman(errors) == pytest.approx(1.0)
     errors["uncertainty"][1, 0] = 0.0
     assert spearman(errors) == pytest.approx(-0.5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_world_models_with_different_arrays_and_lengths_are_drawn(tmp_path):
+    """One has no oracle and fewer steps, and no trajectory of the other reaches step 100."""
+    rng = np.random.default_rng(0)
+    for has_ln, steps in ((True, 120), (False, 12)):
+        arrays = {name: rng.random((steps, 5)) for name in ("rmse", "uncertainty", "rms")}
+        arrays |= {"threshold_quantiles": np.array([0.9]), "thresholds": np.array([0.5])}
+        if has_ln:
+            arrays["oracle_rmse"] = rng.random((steps, 5))
+            arrays["rmse"][50:] = np.nan
+        save_errors(error_file(tmp_path, "train", "eval", has_ln, 0), arrays)
+    paths = plot_compounding(tmp_path, "train", "eval")
+    with np.load(paths[2]) as drawn:
+        assert {name for name in drawn if "oracle" in name} == set()
+        assert drawn["with_LN_rms"].shape == (3, 120) and drawn["without_LN_rms"].shape == (3, 12)
+    rows = paths[-1].read_text().splitlines()[4:]
+    assert [row.split(" | ")[-1] for row in rows] == ["– |"] * 4
+    assert "–" not in rows[0].split(" | ")[-2]

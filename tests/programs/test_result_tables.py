@@ -8,8 +8,9 @@ import pytest
 
 from harness import metrics
 from harness.errors import UserError
+from programs import plot_curves
 from programs.plot_curves import on_grid, plot_learning, plot_sweep
-from programs.result_tables import ALL_DATASETS, latex, table_rows, write_tables
+from programs.result_tables import ALL_DATASETS, latex, markdown, table_rows, write_tables
 from programs.run_records import find_runs, in_order, settings
 
 QUANTILE = "collect.unc_quantile"
@@ -24,7 +25,8 @@ def write_run(folder, dataset, seed, quantile, scores, *, finished=True, rate="c
     rows = []
     for index, score in enumerate(scores):
         step = 100 * index
-        rows.append({metrics.STEP: step, metrics.SCORE: score, metrics.SCORE_FIRST: score / 2})
+        first = None if score is None else score / 2
+        rows.append({metrics.STEP: step, metrics.SCORE: score, metrics.SCORE_FIRST: first})
         rows.append({metrics.STEP: step, metrics.HORIZON_MEAN: 10 * quantile + index})
         rows.append({metrics.STEP: step + 50, metrics.Q_REAL: -float(index)})
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -36,9 +38,10 @@ def write_run(folder, dataset, seed, quantile, scores, *, finished=True, rate="c
 def runs(tmp_path_factory):
     """Two datasets; on the first, quantile 0.9 has four seeds and 1.0 two, of which one goes on."""
     root = tmp_path_factory.mktemp("runs")
-    # twelve evaluations: the last ten are all but the two zeros
+    # twelve evaluations: the last ten are all but the two zeros, one is in the last tenth
     for seed, score in enumerate((0.0, 0.1, 0.2, 1.0)):
-        write_run(root / f"a/0.9/seed{seed}", "a-v0", seed, 0.9, [0, 0] + [score] * 9 + [0.5])
+        scores = [0, 0] + [0.5] * 9 + [score]
+        write_run(root / f"a/0.9/seed{seed}", "a-v0", seed, 0.9, scores)
     write_run(root / "a/1.0/seed0", "a-v0", 0, 1.0, [0.0, 0.3])
     write_run(root / "a/1.0/seed1", "a-v0", 1, 1.0, [0.0, 0.9], finished=False)
     for seed in (1, 2):
@@ -52,18 +55,41 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(runs):
-    records = find_runs([str(runs)])
+    records = find_runs([str(runs)], metrics.SCORE)
     return records, settings(records, [QUANTILE])
 
 
 def test_only_finished_agents_are_taken_unless_asked_for(runs, found, capsys):
     assert len(found[0]) == 7
-    assert len(find_runs([f"{runs}/*", f"{runs}/a/**"], unfinished=True)) == 8
+    assert len(find_runs([f"{runs}/*", f"{runs}/a/**"], metrics.SCORE, unfinished=True)) == 8
     assert capsys.readouterr().out == ""
-    assert len(find_runs([f"{runs}/a/1.0/*"])) == 1
-    assert capsys.readouterr().out == "1 unfinished runs are left out\n"
-    with pytest.raises(UserError, match="no finished agent's run is at .*nowhere"):
-        find_runs([f"{runs}/nowhere"])
+    assert len(find_runs([f"{runs}/a/1.0/*"], metrics.SCORE)) == 1
+    assert "seed1 is unfinished: take it in with --unfinished\n" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no finished run with test_envs/score is at .*nowhere"):
+        find_runs([f"{runs}/nowhere"], metrics.SCORE)
+
+
+def test_a_copy_without_finished_json_is_finished_by_its_metrics(tmp_path):
+    write_run(tmp_path / "kept", "a-v0", 0, 0.9, [0.0, 0.5], finished=False)
+    config = tmp_path / "kept/config.yaml"
+    config.write_text(config.read_text().replace("train: {", "train: {grad_steps: 150, "))
+    assert find_runs([str(tmp_path)], metrics.SCORE)[0].finished
+
+
+def test_what_cannot_be_read_is_left_out_with_the_reason(tmp_path, capsys):
+    for name in ("whole", "torn", "nameless", "null"):
+        write_run(tmp_path / name, "a-v0", 0, 0.9, [None if name == "null" else 0.5])
+    (tmp_path / "torn/metrics.jsonl").write_text('{"step": 1}\n{"step"\n{"step": 2}\n')
+    (tmp_path / "nameless/config.yaml").write_text("seed: 0\n")
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/metrics.jsonl").touch()
+    (record,) = find_runs([str(tmp_path)], metrics.SCORE)
+    assert record.path == tmp_path / "whole"
+    bare, nameless, null, torn = capsys.readouterr().out.splitlines()
+    assert "bare has metrics.jsonl but no config.yaml" in bare
+    assert "nameless/config.yaml has no dataset_name" in nameless
+    assert "null has no finite value of test_envs/score" in null
+    assert "line 2 of" in torn and "is not JSON" in torn
 
 
 def test_settings_are_what_runs_of_a_dataset_differ_in(runs, found, tmp_path):
@@ -71,15 +97,26 @@ def test_settings_are_what_runs_of_a_dataset_differ_in(runs, found, tmp_path):
     assert settings(records, None) == names
     assert set(names) == {f"{QUANTILE}=0.9", f"{QUANTILE}=1.0"}
     # b-v0 alone does not vary
-    assert set(settings(find_runs([f"{runs}/b"]), None)) == {"recurrent"}
+    assert set(settings(find_runs([f"{runs}/b"], metrics.SCORE), None)) == {"recurrent"}
     with pytest.raises(UserError, match="has no key 'collect.quantile'"):
         settings(records, ["collect.quantile"])
     with pytest.raises(UserError, match="both are seed 0 of .*penalty_coef=0.0"):
         settings(records, ["collect.penalty_coef"])
 
     write_run(tmp_path / "markov", "b-v0", 1, 0.9, [0.1], rate="critic_lr")
-    both = find_runs([f"{runs}/b", str(tmp_path)])
+    both = find_runs([f"{runs}/b", str(tmp_path)], metrics.SCORE)
     assert sorted(settings(both, None)) == ["Markov", "recurrent", "recurrent"]
+
+
+def test_a_key_that_another_determines_makes_no_setting(tmp_path):
+    for rate in (1, 2):
+        folder = tmp_path / str(rate)
+        write_run(folder, "a-v0", 0, 0.9, [0.1])
+        config = (folder / "config.yaml").read_text()
+        tied = f"critic_enc_lr: {rate}, actor_enc_lr: {rate}"
+        (folder / "config.yaml").write_text(config.replace("critic_enc_lr: 1.0e-05", tied))
+    names = settings(find_runs([str(tmp_path)], metrics.SCORE), None)
+    assert names == ["train.critic_enc_lr=1", "train.critic_enc_lr=2"]
 
 
 def test_settings_are_ordered_as_numbers():
@@ -96,27 +133,30 @@ def test_the_table_has_the_right_numbers(found, tmp_path):
     assert len(rows) == 4
 
     row = rows["a-v0", f"{QUANTILE}=0.9"]
-    last_ten = 100 * (9 * np.array([0.0, 0.1, 0.2, 1.0]) + 0.5) / 10
+    last = 100 * np.array([0.0, 0.1, 0.2, 1.0])
+    last_ten = (9 * 50 + last) / 10
     assert row["seeds"] == "4"
-    assert float(row["last_mean"]) == pytest.approx(50)
-    assert float(row["last_std"]) == pytest.approx(0)
+    assert float(row["last_mean"]) == float(row["last_tenth_mean"]) == pytest.approx(last.mean())
+    assert float(row["last_std"]) == float(row["last_tenth_std"])
+    assert float(row["last_std"]) == pytest.approx(np.std(last, ddof=1))
     assert float(row["last_ten_mean"]) == pytest.approx(last_ten.mean())
     assert float(row["last_ten_std"]) == pytest.approx(np.std(last_ten, ddof=1))
     # a quarter of four seeds is trimmed at either end
-    assert float(row["iqm"]) == pytest.approx(last_ten[1:3].mean())
+    assert float(row["iqm"]) == pytest.approx(last[1:3].mean())
     low, high = float(row["iqm_low"]), float(row["iqm_high"])
-    assert last_ten[0] <= low < last_ten[1:3].mean() < high <= last_ten[3]
+    assert last[0] <= low < last[1:3].mean() < high <= last[3]
 
     # one finished seed: no deviation and no interval
     assert rows["a-v0", f"{QUANTILE}=1.0"]["last_std"] == "nan"
     text = (tmp_path / "scores.md").read_text()
-    assert f"| a-v0 | {QUANTILE}=1.0 | 1 | 30.0 | 15.0 | 15.0 |" in text
-    assert f"| b-v0 | {QUANTILE}=0.9 | 2 | 60.0 ± 28.3 | 60.0 ± 28.3 | 60.0 [" in text
+    assert f"| a-v0 | {QUANTILE}=1.0 | 1 | 30.0 | 15.0 | 30.0 | 30.0 |" in text
+    assert f"| b-v0 | {QUANTILE}=0.9 | 2 | {3 * '60.0 ± 28.3 | '}60.0 [" in text
 
     with (tmp_path / "seeds.csv").open() as file:
         seeds = list(csv.DictReader(file))
     assert len(seeds) == 7
-    assert float(seeds[3]["last_ten"]) == pytest.approx(95)
+    assert float(seeds[3]["last_ten"]) == pytest.approx(55)
+    assert float(seeds[3]["last_tenth"]) == pytest.approx(100)
     assert {seed["finished"] for seed in seeds} == {"True"}
 
 
@@ -127,27 +167,68 @@ def test_datasets_are_pooled_over_the_seeds_that_they_share(found):
     ]
     (row,) = pooled
     assert row.setting == f"{QUANTILE}=0.9"
-    np.testing.assert_allclose(row.last, [[50, 40], [50, 80]])
+    np.testing.assert_allclose(row.scores["last"], [[10, 40], [20, 80]])
 
 
 def test_scores_of_the_other_protocol(found):
     records, names = found
     row = table_rows(records, names, metrics.SCORE_FIRST)[0]
-    np.testing.assert_allclose(row.last, np.full((4, 1), 25))
+    np.testing.assert_allclose(row.scores["last"], [[0], [5], [10], [50]])
 
 
-def test_latex_escapes_what_latex_would_read():
-    text = latex([["a_b", "50 %", "3", "1 ± 2", "x", "y"]])
-    assert r"a\_b & 50 \% & 3 & 1 $\pm$ 2 & x & y \\" in text
-    assert text.startswith(r"\begin{tabular}{llrrrr}")
+def test_tables_escape_what_would_be_read():
+    text = latex([["a_b", "50 %", "3", "1 ± 2", r"\&#$", "{~^}", "x"]])
+    escaped = r"\textbackslash{}\&\#\$ & \{\textasciitilde{}\textasciicircum{}\} & x \\"
+    assert rf"a\_b & 50 \% & 3 & 1 $\pm$ 2 & {escaped}" in text
+    assert text.startswith(r"\begin{tabular}{llrrrrr}")
+    assert r"| a\|b | c |" in markdown([["a|b", "c"]])
 
 
 def test_curves_are_put_on_common_steps(found):
     records, _ = found
     grid, curves = on_grid(records[:2], metrics.SCORE)
     assert grid[0] == 0 and grid[-1] == 1100
-    np.testing.assert_allclose(curves[:, -1], [50, 50])
-    np.testing.assert_allclose(np.interp(150, grid, curves[1]), 5, atol=0.5)
+    np.testing.assert_allclose(curves[:, -1], [0, 10])
+    np.testing.assert_allclose(np.interp(150, grid, curves[1]), 25, atol=0.5)
+
+
+def test_young_runs_do_not_shorten_the_curve_of_their_setting(tmp_path):
+    for seed, count in enumerate((12, 11, 3, 1)):
+        write_run(tmp_path / f"{seed}", "a-v0", seed, 0.9, [0.5] * count, finished=False)
+    records = find_runs([str(tmp_path)], metrics.SCORE, unfinished=True)
+    grid, curves = on_grid(records, metrics.SCORE)
+    assert grid[-1] == 1000 and len(curves) == 2
+    assert on_grid(records[3:], metrics.SCORE)[0].size == 0
+    # a run with its first evaluation only is drawn by its end
+    names = settings(records[3:], None)
+    paths = plot_sweep(records[3:], names, metrics.SCORE, tmp_path / "out")
+    with np.load(paths[-1]) as arrays:
+        np.testing.assert_allclose(arrays[f"end of {metrics.SCORE}: recurrent"], [50])
+
+
+def test_panels_of_ends_tell_all_keys_and_magnify_nothing(tmp_path, monkeypatch):
+    for number, score in enumerate((0.97, 0.970003)):
+        write_run(tmp_path / str(number), "a-v0", 0, 0.9 + number / 100, [0.1, score])
+        config = tmp_path / f"{number}/config.yaml"
+        config.write_text(config.read_text().replace("f: 0.0", f"f: {number}"))
+    records = find_runs([str(tmp_path)], metrics.SCORE)
+    drawn = []
+    monkeypatch.setattr(plot_curves, "save_figure", lambda figure, *_: drawn.append(figure) or [])
+    plot_sweep(records, settings(records, None), metrics.SCORE, tmp_path)
+    ax = drawn[0].axes[3]
+    assert ax.get_xlabel() == "collect.unc_quantile\ncollect.penalty_coef"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.9\n0", "0.91\n1"]
+    low, high = ax.get_ylim()
+    assert low < 97 < high and high - low > 1
+    drawn[0].draw_without_rendering()
+    assert ax.yaxis.get_offset_text().get_text() == ""
+
+
+def test_a_user_s_dataset_makes_a_file_name(tmp_path):
+    write_run(tmp_path / "run", "my/data $x_ v0", 0, 0.9, [0.1, 0.2])
+    records = find_runs([str(tmp_path)], metrics.SCORE)
+    paths = plot_sweep(records, settings(records, None), metrics.SCORE, tmp_path)
+    assert paths[0] == tmp_path / "sweep_my_data__x__v0.pdf"
 
 
 def test_figures_are_drawn_with_their_arrays(found, tmp_path):
@@ -165,8 +246,8 @@ def test_figures_are_drawn_with_their_arrays(found, tmp_path):
     with np.load(tmp_path / "learning_curves.npz") as arrays:
         grid, mean, low, high = arrays[f"a-v0: {QUANTILE}=0.9"]
     at_500 = np.argmin(np.abs(grid - 500))
-    assert mean[at_500] == pytest.approx(32.5)
-    assert 0 <= low[at_500] < mean[at_500] < high[at_500] <= 100
+    assert mean[at_500] == pytest.approx(50)
+    assert mean[-1] == pytest.approx(32.5) and 0 <= low[-1] < mean[-1] < high[-1] <= 100
     with np.load(tmp_path / "sweep_a-v0.npz") as arrays:
         horizon = arrays[f"end of {metrics.HORIZON_MEAN}: {QUANTILE}=0.9"]
     # the last tenth of 1150 steps has only the evaluation at 1100

@@ -1,0 +1,56 @@
+"""Where a replay goes, on machines that are not here."""
+
+from unittest.mock import Mock
+
+import jax
+import pytest
+
+from experience import replay_placement
+from experience.replay import replay_bytes
+from harness.errors import UserError
+
+CPU = jax.local_devices(backend="cpu")[0]
+ROWS = 1000
+BYTES = replay_bytes(ROWS, 2, 1)
+
+
+def place(setting, *, on_gpu, on_host, monkeypatch):
+    """Place a replay of 1000 rows beside an accelerator, with these bytes free on both sides."""
+    statistics = {"bytes_limit": on_gpu + 50, "bytes_in_use": 50}
+    gpu = Mock(spec=jax.Device, platform="gpu", memory_stats=lambda: statistics)
+    local = lambda backend=None: [gpu if backend is None else CPU]  # noqa: E731
+    monkeypatch.setattr(replay_placement.jax, "local_devices", local)
+    monkeypatch.setattr(replay_placement, "_free_host_bytes", lambda: on_host)
+    return replay_placement.place_replay(setting, ROWS, 2, 1, longest=10, at_once=1)
+
+
+def test_what_does_not_fit_the_accelerator_goes_to_the_host(monkeypatch, capsys):
+    replay, on_device = place("auto", on_gpu=BYTES, on_host=2 * BYTES, monkeypatch=monkeypatch)
+    assert not on_device and replay.state.device == CPU
+    assert f"1,000 rows, {BYTES:,} bytes" in capsys.readouterr().out
+
+
+def test_an_accelerator_that_is_too_small_is_answered_with_the_host(monkeypatch):
+    with pytest.raises(UserError, match="train.replay=host keeps it in the host's memory"):
+        place("device", on_gpu=BYTES, on_host=2 * BYTES, monkeypatch=monkeypatch)
+
+
+def test_a_host_that_is_too_small_is_told(monkeypatch):
+    sentence = f"needs {BYTES:,} bytes.* of the host at most 80% may be used: give a smaller"
+    with pytest.raises(UserError, match=sentence):
+        place("host", on_gpu=10 * BYTES, on_host=BYTES, monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_limit_of_a_container_counts(tmp_path, version):
+    names = ("memory.max", "memory.current")
+    if version == 1:
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    for name, text in zip(
+        (*names, "memory.stat"), ("1000", "700", "inactive_file 200\n"), strict=True
+    ):
+        (tmp_path / name).write_text(text)
+    assert replay_placement._group_left(tmp_path, *names) == 500
+    (tmp_path / names[0]).write_text("max\n")
+    assert replay_placement._group_left(tmp_path, *names) == float("inf")
+    assert replay_placement._group_left(tmp_path / "none", *names) == float("inf")

@@ -1,0 +1,117 @@
+"""The real programs' hot loops: compiled in the first round, and never again."""
+
+from contextlib import closing
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experience.collector import HistoryStore
+from experience.histories import build_histories
+from experience.pendulum_data import pendulum_dataset
+from experience.replay import TapeReplay
+from experience.tasks import get_task
+from experience.vector_env import LocalVectorEnv
+from harness.config import load_config
+from harness.interrupts import Pending
+from harness.logger import FanOut
+from offline_world.modules import Ensemble
+from offline_world.scaler import Scaler
+from offline_world.terminations import termination_fn
+from offline_world.uncertainty import epi_mean
+from offline_world.world import World
+from online_rl import loop
+from online_rl.builders import markov_agent, recurrent_agent
+from programs.evaluation import figures, make_play
+from programs.training import make_collect, start
+
+LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+
+
+class Silent(FanOut):
+    """Keeps the steps of the rows only."""
+
+    def __init__(self):
+        super().__init__([])
+        self.steps = []
+
+    def log(self, step, row):
+        self.steps.append(step)
+
+    def progress(self, *_, **__):
+        pass
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return pendulum_dataset()
+
+
+@pytest.fixture
+def lowered():
+    """Every program that is lowered, whatever a cache has of it."""
+    programs = []
+
+    def listen(event, duration, **details):
+        if event == LOWERED:
+            programs.append(details)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield programs
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.mark.parametrize(
+    ("name", "make_agent", "sample"),
+    [
+        ("base", recurrent_agent, TapeReplay.sample_tape),
+        ("base_markov", markov_agent, TapeReplay.sample_transitions),
+    ],
+)
+def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample):
+    """Rollouts of other lengths, other numbers of updates, a fuller replay, more evaluations."""
+    config = load_config(f"pendulum/{name}", ["debug=true", "collect.max_rollout_len=-1"])
+    task = get_task(config.domain, config.dataset_name, config.env)
+    histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
+    world = World(
+        Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0)),
+        Scaler.fit(dataset.observations, dataset.actions, dataset.rewards),
+        jnp.asarray(0.35),
+        jnp.asarray(1.0),
+        task.horizon,
+        epi_mean,
+        termination_fn(task.domain, task.dataset_name, task.termination),
+    )
+    agent = make_agent(config, 3, 1)
+    # what the tests demand of our own numerics, optax does not promise
+    with (
+        jax.numpy_dtype_promotion("standard"),
+        closing(LocalVectorEnv("pendulum", config.dataset_name, 2)) as envs,
+    ):
+        state, update_many = start(config, agent, sample, state_dim=3, action_dim=1, horizon=200)
+        play = make_play(agent, task, envs)
+        owed = []
+
+        def evaluate(learner, step):
+            # each evaluation ends a stretch: how many programs were lowered in it
+            owed.append(len(lowered))
+            return figures(play(learner, step))
+
+        parts = loop.Parts(
+            make_collect(config, agent, world, histories),
+            update_many,
+            evaluate,
+            lambda state, now: None,
+        )
+        state = loop.train(state, loop.Schedule(100, 0.05, 5), parts, logger := Silent(), Pending())
+        assert state.updates == 100 and state.rounds > 2 and len(owed) > 3
+        assert len(set(np.diff(sorted(set(logger.steps))))) > 1, "all rounds were alike"
+        # the first evaluation and the first round compile; the second evaluation comes after them
+        assert owed[1] == owed[-1] == len(lowered), lowered[owed[1] :]
+
+        with jax.transfer_guard("disallow"):
+            learner, _ = update_many(state.replay, state.learner, 3)
+    assert int(learner.updates) == 103
+    assert eqx.tree_equal(learner.updates, jnp.asarray(103, jnp.int32))
