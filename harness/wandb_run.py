@@ -62,7 +62,12 @@ class WandbRun:
         self._guarded(lambda: self._run.log({name: self._wandb.Image(str(path)), STEP: int(step)}))
 
     def close(self, exit_code: int) -> None:
-        self._guarded(lambda: self._run.finish(exit_code=exit_code))
+        def finish():
+            self._run.finish(exit_code=exit_code)
+            # Its service process may still be writing, and would be ended with this one.
+            self._wandb.teardown()
+
+        self._guarded(finish)
         self._run = None
 
     def _init(self, mode: str, run: RunDirectory, config: ProgramConfig) -> Any:

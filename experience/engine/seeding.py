@@ -29,7 +29,7 @@ class SeededReset(gym.Wrapper):
         """The time limit in steps, as d4rl's functions ask for it; gym hides private names."""
         return self.spec.max_episode_steps
 
-    def seed(self, seed: int | None = None) -> list[int | None]:
+    def seed(self, seed: int | np.integer | None = None) -> list[int | np.integer | None]:
         """Restart all of the environment's randomness, from the operating system's for None."""
         # gym's seeding refuses numpy's integers
         innermost(self.env).seed(None if seed is None else int(seed))
@@ -39,7 +39,7 @@ class SeededReset(gym.Wrapper):
     def reset(
         self,
         *,
-        seed: int | None = None,
+        seed: int | np.integer | None = None,
         return_info: bool = False,
         options: dict | None = None,
     ):

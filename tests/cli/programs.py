@@ -11,8 +11,12 @@ CLOCK = "time/"
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """This process's, with datasets below `folder` and no login of the machine's user."""
-    return os.environ | {
+    """This process's, with datasets below `folder` and no login of the machine's user.
+
+    wandb keeps the address of its service there: that of this process would not outlive it.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    return inherited | {
         "D4RL_DATASET_DIR": str(folder / "d4rl"),
         "NEORL_DATASET_DIR": str(folder / "neorl"),
         "NETRC": str(folder / "netrc"),

@@ -191,7 +191,12 @@ def test_signals_end_a_run_with_their_code(folder, number, seed):
         child.kill()
         child.wait()
     assert child.returncode == 128 + number
-    assert errors == f"stopped by {number.name}\n"
+    *told, last = errors.splitlines()
+    assert last == f"stopped by {number.name}"
+    # the deferred program says that it has heard
+    assert [line.split(",")[0] for line in told] == ["stopping at the next safe point"] * (
+        seed == 3
+    )
     where = folder / f"runs/offline_cont/pendulum-random-v1/default/seed{seed}"
     assert (where / "saved").exists() == (seed == 3)
     assert not (where / "finished.json").exists()
