@@ -29,10 +29,11 @@ class SeededReset(gym.Wrapper):
         """The time limit in steps, as d4rl's functions ask for it; gym hides private names."""
         return self.spec.max_episode_steps
 
-    def seed(self, seed: int | np.integer | None = None) -> list[int | np.integer | None]:
+    def seed(self, seed: int | np.integer | None = None) -> list[int | None]:
         """Restart all of the environment's randomness, from the operating system's for None."""
         # gym's seeding refuses numpy's integers
-        innermost(self.env).seed(None if seed is None else int(seed))
+        seed = None if seed is None else int(seed)
+        innermost(self.env).seed(seed)
         self._global_state = _fresh_global_state(seed)
         return [seed]
 
