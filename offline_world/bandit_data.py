@@ -3,7 +3,7 @@
     python offline_world/bandit_data.py
     python offline_world/bandit_data.py --seed 1 --path my_bandit.npz
 
-The first command makes the file that comes with the project, bit for bit.
+The first command makes the data that comes with the project, number for number.
 """
 
 import argparse
