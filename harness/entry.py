@@ -56,6 +56,7 @@ def program(
                 if not keeps_run:
                     main(config)
                     return
+                _check_wandb(config)
                 with open_run(name, config, overrides, settings.job.config_name) as run:
                     _start(main, config, run)
             except UserError as error:
@@ -118,6 +119,15 @@ def _checked(config: Any, schema: type, name: str) -> Any:
             f" {schema.__name__}: choose another --config-name"
         )
     return config
+
+
+def _check_wandb(config: Any) -> None:
+    """A missing login is told before anything is loaded, and leaves no directory behind."""
+    if config.wandb.mode != "disabled":
+        # wandb takes a second to import
+        from harness.wandb_run import server_mode
+
+        server_mode(config.wandb.mode)
 
 
 def _as_overrides(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:

@@ -75,6 +75,25 @@ class RunDirectory:
         write_text(self._finished_file, json.dumps(record, indent=2) + "\n")
         shutil.rmtree(self.checkpoint, ignore_errors=True)
 
+    def depends_on(self, file: Path) -> None:
+        """Records the file's SHA-256 in inputs.json.
+
+        Raises UserError where the run would go on from a checkpoint that another content led to.
+        """
+        record = self.path / "inputs.json"
+        inputs = json.loads(record.read_text()) if record.exists() else {}
+        with open(file, "rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        began_with = inputs.get(file.name, {}).get("sha256", digest)
+        if began_with != digest and self.checkpoint.exists():
+            raise UserError(
+                f"{file} has changed since the run {self.path} began (SHA-256 {began_with[:12]}…,"
+                f" now {digest[:12]}…): put the old one back, or start a new run with"
+                " run_dir=<folder>"
+            )
+        inputs[file.name] = {"path": str(file.absolute()), "sha256": digest}
+        write_text(record, json.dumps(inputs, indent=2) + "\n")
+
     @property
     def _finished_file(self) -> Path:
         return self.path / "finished.json"

@@ -36,7 +36,7 @@ class WandbRun:
         # Besides wandb's own errors: a lost service process shows as a closed connection.
         self._failures = (wandb.errors.Error, OSError, TimeoutError)
         self._run: Any = None
-        mode = wandb_mode(config.wandb.mode, wandb.Settings().base_url)
+        mode = server_mode(config.wandb.mode)
         if mode == "disabled":
             return
         attempts = ["offline"] * _LOCAL_ATTEMPTS
@@ -101,6 +101,13 @@ class WandbRun:
     def _give_up(self, error: Exception) -> None:
         _warn(f"wandb failed ({_brief(error)}), so only metrics.jsonl goes on")
         self._run = None
+
+
+def server_mode(mode: str) -> str:
+    """`wandb_mode` for the server that wandb's own settings name."""
+    import wandb
+
+    return wandb_mode(mode, wandb.Settings().base_url)
 
 
 def wandb_mode(mode: str, server: str) -> str:

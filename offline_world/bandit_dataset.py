@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from harness.errors import UserError
 from harness.files import atomic_write
+from offline_world.pickled_arrays import NotPlainArraysError, read_pickled_arrays
 
 ARMS, PULLS, EPISODES = 2, 100, 10
 PULLED_ARM, PULLED_ARM_PAYS = 0, 0.5
@@ -43,30 +44,56 @@ def save_dataset(path: Path | str, dataset: BanditDataset) -> None:
 def load_dataset(path: Path | str) -> BanditDataset:
     """The dataset in an .npz file with `arms` and `rewards` of one shape (episode, pull).
 
-    Nothing but plain arrays is ever read. Raises UserError for a missing, pickled or other file.
+    A pickle (.pkl) may hold the arms as `arms` or `actions`, as numbers or one-hot, and any shape.
+    Nothing but plain arrays is ever read from either. Raises UserError for a missing or other file.
     """
     path = Path(path)
-    if path.suffix in (".pkl", ".pickle"):
-        raise UserError(
-            f"collect.data_path={path} is a pickle, which can run any code when it is opened: write"
-            " its arms and rewards with numpy.savez(path, arms=..., rewards=...) where you trust"
-            " it, or make the data again with `python offline_world/bandit_data.py`"
-        )
     if not path.exists():
         raise UserError(
             f"collect.data_path={path} does not exist: make it with"
-            f" `python offline_world/bandit_data.py --path {path}`"
+            f" `python offline_world/bandit_data.py --path {path.with_suffix('.npz')}`"
         )
+    arms, rewards = (_from_pickle if path.suffix in (".pkl", ".pickle") else _from_npz)(path)
+    _check(path, arms, rewards)
+    return BanditDataset(arms.astype(np.int32), rewards.astype(np.float32))
+
+
+def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            arms, rewards = file["arms"], file["rewards"]
+            return file["arms"], file["rewards"]
     except (ValueError, KeyError, OSError, EOFError, BadZipFile, TypeError) as error:
         raise UserError(
             f"collect.data_path={path} is not an .npz file with plain arrays `arms` and `rewards`"
             " (bandit_data.py makes one)"
         ) from error
-    _check(path, arms, rewards)
-    return BanditDataset(arms.astype(np.int32), rewards.astype(np.float32))
+
+
+def _from_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        content = read_pickled_arrays(path)
+    except NotPlainArraysError as error:
+        raise UserError(
+            f"collect.data_path={path} is not a pickle of plain arrays ({error}), and nothing else"
+            " is opened: make the data with `python offline_world/bandit_data.py`, or write its"
+            " arms and rewards with numpy.savez(path, arms=..., rewards=...) where you trust it"
+        ) from error
+    names = list(content) if isinstance(content, dict) else []
+    arms_name = "arms" if "arms" in names else "actions"
+    if not {arms_name, "rewards"} <= set(names):
+        raise UserError(
+            f"collect.data_path={path} has no `rewards` and `actions` or `arms`: it holds"
+            f" {', '.join(map(str, names)) or 'one ' + type(content).__name__}"
+        )
+    try:
+        arms, rewards = (np.array(content[n], np.float64) for n in (arms_name, "rewards"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"collect.data_path={path}: its rewards or arms are not numbers") from error
+    if arms.size == ARMS * rewards.size:
+        # one-hot
+        arms = arms.reshape(-1, ARMS) @ np.arange(ARMS)
+    # what is learned from the pulls does not depend on their episodes
+    return arms.reshape(1, -1), rewards.reshape(1, -1)
 
 
 def _check(path: Path, arms: np.ndarray, rewards: np.ndarray) -> None:
@@ -74,7 +101,7 @@ def _check(path: Path, arms: np.ndarray, rewards: np.ndarray) -> None:
         raise UserError(
             f"{path}: arms {arms.shape} and rewards {rewards.shape} must both be (episode, pull)"
         )
-    if arms.dtype.kind not in "iu" or not np.isin(arms, np.arange(ARMS)).all():
+    if arms.dtype.kind not in "iuf" or not np.isin(arms, np.arange(ARMS)).all():
         raise UserError(f"{path}: arms must be whole numbers from 0 to {ARMS - 1}")
     if rewards.dtype.kind not in "iuf" or not np.isfinite(rewards).all():
         raise UserError(f"{path}: rewards must be finite numbers")

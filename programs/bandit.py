@@ -90,6 +90,7 @@ def build_world(config: BanditConfig) -> BanditWorld:
 def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     """The whole run: reward ensemble, agent, loop, and what is left at the end."""
     world = build_world(config)
+    run.depends_on(ensemble_path(config))
     agent = bandit_agent(config, ARMS)
     state, update_many = start(
         config, agent, TapeReplay.sample_tape, state_dim=1, action_dim=ARMS, horizon=PULLS

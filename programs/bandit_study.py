@@ -25,7 +25,7 @@ from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
 from online_rl.randomness import Purpose, key_at, key_for
-from programs.bandit import build_world, finish_run, test_agent
+from programs.bandit import build_world, ensemble_path, finish_run, test_agent
 from programs.training import make_imagine, make_save, resumed, run_loop, start
 
 
@@ -45,6 +45,8 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
     agent = bandit_agent(config, ARMS)
     with ExitStack() as open_:
         runs = [open_.enter_context(open_run("offline_bandit", member)) for member in configs]
+        for member in configs:
+            run.depends_on(ensemble_path(member))
         state = stack_states([_start(member, agent) for member in configs])
         parts = loop.Parts(
             collect_together(configs, agent),

@@ -19,7 +19,7 @@ from online_rl import loop, updates
 from online_rl.agent import AbstractAgent
 from programs.evaluation import make_evaluate, make_play
 from programs.training import finish, make_collect, make_save, start, train
-from programs.world_model import build_world
+from programs.world_model import build_world, ensemble_path
 
 #: (config, state size, action size) → agent
 MakeAgent = Callable[[ContinuousConfig, int, int], AbstractAgent]
@@ -36,6 +36,7 @@ def train_agent(
     dataset = load_dataset(task)
     with closing(make_test_envs(config, dataset)) as envs:
         world = build_world(config, task, dataset)
+        run.depends_on(ensemble_path(config))
         agent = make_agent(config, envs.state_dim, envs.action_dim)
         state, update_many = start(
             config,

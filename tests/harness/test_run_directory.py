@@ -1,5 +1,6 @@
 """The run directory: names, the lock, continuing, and what must not be mixed."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -85,6 +86,24 @@ def test_finished_until_an_output_is_gone(tmp_path):
     output.unlink()
     with open_run("cont_ensemble", config) as run:
         assert not run.finished
+
+
+def test_what_a_run_depends_on_may_not_change_once_it_has_a_checkpoint(tmp_path):
+    config = config_in(tmp_path / "run")
+    model = tmp_path / "ensemble_seed0.eqx"
+    for weights in ("first", "second"):
+        model.write_text(weights)
+        with open_run("offline_cont", config) as run:
+            run.depends_on(model)
+    run.checkpoint.mkdir()
+    with open_run("offline_cont", config) as run:
+        run.depends_on(model)
+        model.write_text("third")
+        with pytest.raises(UserError, match=r"ensemble_seed0\.eqx has changed since"):
+            run.depends_on(model)
+    inputs = json.loads((run.path / "inputs.json").read_text())
+    digest = hashlib.sha256(b"second").hexdigest()
+    assert inputs == {model.name: {"path": str(model), "sha256": digest}}
 
 
 def test_foreign_and_broken_directories_are_left_alone(tmp_path):

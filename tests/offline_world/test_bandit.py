@@ -1,5 +1,8 @@
 """The bandit's data and its imagined world."""
 
+import pickle
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -79,14 +82,39 @@ def test_data_is_pulls_of_the_first_arm():
     assert not np.array_equal(dataset.rewards, make_dataset(1).rewards)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda d: {"arms": d.arms, "rewards": d.rewards},
+        lambda d: {"actions": np.eye(2)[d.arms], "rewards": d.rewards[..., None]},
+        lambda d: {"actions": d.arms.reshape(-1).tolist(), "rewards": list(d.rewards.reshape(-1))},
+    ],
+    ids=["arrays", "one-hot", "lists"],
+)
+def test_a_pickle_of_plain_arrays_is_read(tmp_path, named):
+    dataset = make_dataset(0)
+    (tmp_path / "bandit.pkl").write_bytes(pickle.dumps(named(dataset)))
+    found = load_dataset(tmp_path / "bandit.pkl")
+    np.testing.assert_array_equal(found.rows(), dataset.rows(), strict=True)
+
+
 def _objects(path):
     np.savez(path, arms=np.array([[{}]], object), rewards=np.zeros((1, 1)))
+
+
+def _pickled(content):
+    return lambda path: path.write_bytes(pickle.dumps(content))
 
 
 @pytest.mark.parametrize(
     ("name", "write", "says"),
     [
-        ("bandit.pkl", lambda p: p.write_bytes(b"\x80\x04N."), "is a pickle"),
+        ("text.pkl", lambda p: p.write_text("no"), "not a pickle of plain arrays"),
+        ("path.pkl", _pickled(Path("x")), "asks for pathlib.PosixPath"),
+        ("names.pkl", _pickled({"returns": np.ones(3)}), "it holds returns"),
+        ("list.pkl", _pickled([1.0]), "it holds one list"),
+        ("words.pkl", _pickled({"arms": "no", "rewards": [0.0, 1.0]}), "not numbers"),
+        ("length.pkl", _pickled({"arms": np.ones(5), "rewards": np.ones(4)}), "(1, 5)"),
         ("none.npz", lambda p: None, "does not exist"),
         ("text.npz", lambda p: p.write_text("no"), "not an .npz file"),
         ("one.npz", lambda p: np.savez(p, arms=np.zeros((1, 1), int)), "not an .npz file"),
