@@ -1,0 +1,59 @@
+"""What exploring can earn in a reward ensemble: how strong the signal is that penalty 0 learns from.
+
+    python results/bandit/worth_of_exploring.py offline_world/ckpt/bandit/ensemble_seed*.eqx
+
+The player knows the ensemble but not which member it plays against. It pulls the unseen arm, updates
+its belief over the members after every reward, and goes back to the seen arm for good once that arm's
+expected reward falls below a threshold; the best of eleven thresholds counts.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from offline_world.bandit_dataset import ARMS, PULLS  # noqa: E402
+from offline_world.checkpoint import load_bandit_ensemble  # noqa: E402
+
+THRESHOLDS = np.linspace(0.0, 0.5, 11)
+
+
+def worth_of_exploring(
+    mean: np.ndarray, std: np.ndarray, episodes: int = 50, seed: int = 0
+) -> float:
+    """Expected gain over the seen arm in an episode; `mean` and `std` are (member, arm)."""
+    rng = np.random.default_rng(seed)
+    members = len(mean)
+    true = np.repeat(np.arange(members), episodes)
+    log_belief = np.zeros((len(true), members))
+    exploring = np.ones((len(THRESHOLDS), len(true)), bool)
+    gain = np.zeros(exploring.shape)
+    for _ in range(PULLS):
+        gain += exploring * (mean[true, 1] - mean[true, 0])
+        reward = mean[true, 1] + std[true, 1] * rng.standard_normal(len(true))
+        log_belief -= 0.5 * ((reward[:, None] - mean[:, 1]) / std[:, 1]) ** 2 + np.log(std[:, 1])
+        belief = np.exp(log_belief - log_belief.max(1, keepdims=True))
+        expected = belief @ mean[:, 1] / belief.sum(1)
+        exploring &= expected > THRESHOLDS[:, None]
+    return gain.mean(1).max()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ensembles", nargs="+", type=Path)
+    for path in parser.parse_args().ensembles:
+        ensemble = load_bandit_ensemble(path, ARMS)
+        mean, std = (np.asarray(x)[..., 0] for x in ensemble(jnp.eye(ARMS)))
+        better = (mean[:, 1] > mean[:, 0]).mean()
+        print(
+            f"{path}: the unseen arm is better in {better:.0%} of {len(mean)} members, exploring"
+            f" earns {worth_of_exploring(mean, std):.2f} in {PULLS} pulls"
+        )
+
+
+if __name__ == "__main__":
+    main()
