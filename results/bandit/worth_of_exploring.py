@@ -1,10 +1,10 @@
-"""What exploring can earn in a reward ensemble: how strong the signal is that penalty 0 learns from.
+"""What exploring can earn in a reward ensemble: the signal that penalty 0 has to learn from.
 
     python results/bandit/worth_of_exploring.py offline_world/ckpt/bandit/ensemble_seed*.eqx
 
-The player knows the ensemble but not which member it plays against. It pulls the unseen arm, updates
-its belief over the members after every reward, and goes back to the seen arm for good once that arm's
-expected reward falls below a threshold; the best of eleven thresholds counts.
+The player knows the ensemble but not which member it plays against. It pulls the unseen arm,
+updates its belief over the members after every reward, and goes back to the seen arm for good once
+that arm's expected reward falls below a threshold; the best of eleven thresholds counts.
 """
 
 import argparse
