@@ -36,4 +36,4 @@ done
 "$python" plot_bandit.py results/bandit/*_* --out results/bandit
 "$python" plot_bandit.py results/bandit/0_2 results/bandit_rates/*_2 --by train.enc_lr \
     --out results/bandit_rates
-"$python" results/bandit/worth_of_exploring.py offline_world/ckpt/bandit/ensemble_seed*.eqx
+"$python" results/bandit/worth_of_exploring.py ${SEEDS:-0 1 2}

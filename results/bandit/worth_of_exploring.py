@@ -1,10 +1,12 @@
 """What exploring can earn in a reward ensemble: the signal that penalty 0 has to learn from.
 
-    python results/bandit/worth_of_exploring.py offline_world/ckpt/bandit/ensemble_seed*.eqx
+    python results/bandit/worth_of_exploring.py 0 1 2
+    python results/bandit/worth_of_exploring.py 0 --folder <the published ensembles>
 
-The player knows the ensemble but not which member it plays against. It pulls the unseen arm,
-updates its belief over the members after every reward, and goes back to the seen arm for good once
-that arm's expected reward falls below a threshold; the best of eleven thresholds counts.
+The player knows the members that agents train in but not which one it plays against. It pulls the
+unseen arm, updates its belief over the members after every reward, and goes back to the seen arm
+for good once the unseen arm's expected reward falls below a threshold; the best of eleven
+thresholds counts.
 """
 
 import argparse
@@ -16,14 +18,15 @@ import numpy as np
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from harness.config import load_config  # noqa: E402
 from offline_world.bandit_dataset import ARMS, PULLS  # noqa: E402
-from offline_world.checkpoint import load_bandit_ensemble  # noqa: E402
+from programs.bandit import build_world  # noqa: E402
 
 THRESHOLDS = np.linspace(0.0, 0.5, 11)
 
 
 def worth_of_exploring(
-    mean: np.ndarray, std: np.ndarray, episodes: int = 50, seed: int = 0
+    mean: np.ndarray, std: np.ndarray, episodes: int = 200, seed: int = 0
 ) -> float:
     """Expected gain over the seen arm in an episode; `mean` and `std` are (member, arm)."""
     rng = np.random.default_rng(seed)
@@ -44,14 +47,17 @@ def worth_of_exploring(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ensembles", nargs="+", type=Path)
-    for path in parser.parse_args().ensembles:
-        ensemble = load_bandit_ensemble(path, ARMS)
-        mean, std = (np.asarray(x)[..., 0] for x in ensemble(jnp.eye(ARMS)))
+    parser.add_argument("seeds", nargs="+", type=int)
+    parser.add_argument("--folder", default="offline_world/ckpt/bandit")
+    args = parser.parse_args()
+    for seed in args.seeds:
+        where = [f"seed={seed}", f"collect.save_dir={args.folder}"]
+        world = build_world(load_config("offline_bandit", where))
+        mean, std = (np.asarray(x)[..., 0] for x in world.ensemble(jnp.eye(ARMS)))
         better = (mean[:, 1] > mean[:, 0]).mean()
         print(
-            f"{path}: the unseen arm is better in {better:.0%} of {len(mean)} members, exploring"
-            f" earns {worth_of_exploring(mean, std):.2f} in {PULLS} pulls"
+            f"seed {seed}: the unseen arm is better in {better:.0%} of {len(mean)} members,"
+            f" exploring earns {worth_of_exploring(mean, std):.2f} in {PULLS} pulls"
         )
 
 
