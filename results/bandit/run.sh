@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The paper's Figure 3: penalties 0, 0.1, 0.5 and 2.5 with three seeds, 20 000 updates each; and the
-# encoder rates around the published 3e-6 for the seed whose agent does not settle.
+# The paper's Figure 3: penalties 0, 0.1, 0.5 and 2.5 with three seeds, 20 000 updates each; six more
+# seeds without penalty; and the encoder rates around the published 3e-6 for the seed among the first
+# three whose agent does not settle.
 #
 #     bash results/bandit/run.sh          a quarter of an hour a run on two cores
 #
 # Each finished run leaves its configuration, environment and metrics in
-# results/bandit/<penalty>_<seed> or results/bandit_rates/<rate>_<seed>. Started again, the script
-# goes on where it was stopped.
+# results/bandit/<penalty>_<seed>, results/bandit_seeds/0_<seed> or
+# results/bandit_rates/<rate>_<seed>. Started again, the script goes on where it was stopped.
 set -eu
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python}
@@ -24,16 +25,23 @@ run() {
     cp "$run/metrics.jsonl" "$kept"
 }
 
-for seed in ${SEEDS:-0 1 2}; do
+seeds=${SEEDS:-0 1 2} more_seeds=${MORE_SEEDS:-3 4 5 6 7 8}
+for seed in $seeds $more_seeds; do
     "$python" offline_world/bandit_ensemble.py --seed "$seed" wandb.mode=disabled
+done
+for seed in $seeds; do
     for penalty in ${PENALTIES:-0 0.5 0.1 2.5}; do
         run "bandit/${penalty}_$seed" "$seed" collect.penalty_coef="$penalty"
     done
+done
+for seed in $more_seeds; do
+    run "bandit_seeds/0_$seed" "$seed" collect.penalty_coef=0
 done
 for rate in ${RATES:-1e-6 1e-5 3e-5}; do
     run "bandit_rates/${rate}_2" 2 train.enc_lr="$rate"
 done
 "$python" plot_bandit.py results/bandit/*_* --out results/bandit
+"$python" plot_bandit.py results/bandit/0_* results/bandit_seeds/0_* --out results/bandit_seeds
 "$python" plot_bandit.py results/bandit/0_2 results/bandit_rates/*_2 --by train.enc_lr \
     --out results/bandit_rates
-"$python" results/bandit/worth_of_exploring.py ${SEEDS:-0 1 2}
+"$python" results/bandit/worth_of_exploring.py $seeds $more_seeds
