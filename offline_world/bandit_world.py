@@ -31,6 +31,7 @@ class BanditWorld(AbstractWorld):
         return after, Imagined.after(after, reward[:, 0], uncertainty, self.penalty_coef)
 
 
+@eqx.filter_jit
 def arm_means(ensemble: Ensemble, arms: int) -> Float[Array, "member arm"]:
     """Every member's mean reward of every arm."""
     return ensemble(jnp.eye(arms))[0][..., 0]

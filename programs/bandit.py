@@ -47,7 +47,8 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
     """Train the reward ensemble of spec 2.3 and save it in the published format."""
     settings = config.ensemble
     init_key, order_key = jax.random.split(jax.random.key(config.seed))
-    ensemble = Ensemble(
+    # compiled as one: operation by operation a first run waits longer
+    ensemble = eqx.filter_jit(Ensemble)(
         settings.total_size, ARMS, 1, settings.hidden_size, depth=2, residual=0, key=init_key
     )
     means_before = np.asarray(arm_means(ensemble, ARMS))
