@@ -1,7 +1,7 @@
 """Bootstrap intervals over seeds, as rliable draws them."""
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Float
@@ -16,10 +16,17 @@ def bootstrap(
     """A statistic (of one axis) with the ends of its 95 % interval, stratified by dataset."""
     from rliable import library
 
-    with warnings.catch_warnings():
-        # rliable hands arch its generator by a name that arch gives up one day
-        warnings.simplefilter("ignore", FutureWarning)
-        point, interval = library.get_interval_estimates(
-            {"": scores}, statistic, reps=_REPETITIONS, random_state=np.random.RandomState(0)
-        )
+    with _seeded():
+        point, interval = library.get_interval_estimates({"": scores}, statistic, reps=_REPETITIONS)
     return point[""], *interval[""]
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """The same draws every time: rliable takes numpy's global ones, whatever it is given."""
+    state = np.random.get_state()
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
