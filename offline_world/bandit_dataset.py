@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -44,8 +45,10 @@ def save_dataset(path: Path | str, dataset: BanditDataset) -> None:
 def load_dataset(path: Path | str) -> BanditDataset:
     """The dataset in an .npz file with `arms` and `rewards` of one shape (episode, pull).
 
-    A pickle (.pkl) may hold the arms as `arms` or `actions`, as numbers or one-hot, and any shape.
-    Nothing but plain arrays is ever read from either. Raises UserError for a missing or other file.
+    A pickle (.pkl) may be the published one, a list of episodes whose `action` and `next_reward`
+    end with a dummy row, or hold the arms as `arms` or `actions`, as numbers or one-hot, and
+    `rewards` of any shape. Nothing but plain arrays is ever read from either. Raises UserError for
+    a missing or other file.
     """
     path = Path(path)
     if not path.exists():
@@ -78,6 +81,8 @@ def _from_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
             " is opened: make the data with `python offline_world/bandit_data.py`, or write its"
             " arms and rewards with numpy.savez(path, arms=..., rewards=...) where you trust it"
         ) from error
+    if _is_published(content):
+        content = _published_pulls(path, content)
     names = list(content) if isinstance(content, dict) else []
     arms_name = "arms" if "arms" in names else "actions"
     if not {arms_name, "rewards"} <= set(names):
@@ -94,6 +99,30 @@ def _from_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
         arms = arms.reshape(-1, ARMS) @ np.arange(ARMS)
     # what is learned from the pulls does not depend on their episodes
     return arms.reshape(1, -1), rewards.reshape(1, -1)
+
+
+def _is_published(content: Any) -> bool:
+    return (
+        isinstance(content, list)
+        and len(content) > 0
+        and all(isinstance(e, dict) and {"action", "next_reward"} <= set(e) for e in content)
+    )
+
+
+def _published_pulls(path: Path, episodes: list[dict]) -> dict[str, np.ndarray]:
+    """All pulls of the published episodes, each of which ends with a row that is no pull."""
+    arms, rewards = [], []
+    for number, episode in enumerate(episodes):
+        arm, reward = np.asarray(episode["action"]), np.asarray(episode["next_reward"])
+        if arm.ndim != 1 or arm.shape != reward.shape or arm.size < 2:
+            raise UserError(
+                f"collect.data_path={path}: episode {number} has `action` {arm.shape} and"
+                f" `next_reward` {reward.shape}; both must have one row for each pull and a last"
+                " one for the end"
+            )
+        arms.append(arm[:-1])
+        rewards.append(reward[:-1])
+    return {"arms": np.concatenate(arms), "rewards": np.concatenate(rewards)}
 
 
 def _check(path: Path, arms: np.ndarray, rewards: np.ndarray) -> None:

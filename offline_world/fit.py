@@ -15,7 +15,10 @@ from harness.errors import UserError
 from offline_world.modules import Ensemble, nll, squared_error
 from offline_world.shuffle import permuted
 
-HOLDOUT_FRACTION, HOLDOUT_SEED = 0.2, 0
+#: The published split is scikit-learn's `train_test_split(random_state=42)`.
+HOLDOUT_FRACTION, HOLDOUT_SEED = 0.2, 42
+#: Held-out rows of a continuous dataset at most.
+MOST_HELD_OUT = 1000
 
 
 class Criterion(NamedTuple):
@@ -48,21 +51,29 @@ class Data(NamedTuple):
     holdout: Float[Array, "holdout in_out"]
 
 
-def split_rows(count: int, most: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of training and holdout rows: 20 % and at most `most` are held out.
+def continuous_holdout(count: int) -> int:
+    """How many of a continuous dataset's `count` transitions are held out."""
+    return min(int(count * HOLDOUT_FRACTION), MOST_HELD_OUT)
+
+
+def bandit_holdout(count: int) -> int:
+    """How many of the bandit's `count` pulls are held out."""
+    return math.ceil(count * HOLDOUT_FRACTION)
+
+
+def split_rows(count: int, held: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of training and holdout rows, in the order of the published split.
 
     The choice depends on the number of rows only, never on a run's seed. Raises UserError when
     there are too few to hold any out.
     """
-    held = int(count * HOLDOUT_FRACTION)
     if held == 0:
         raise UserError(
             f"the dataset has {count} transitions to train a world model on, too few to hold any"
             " out: collect more"
         )
-    held = held if most is None else min(held, most)
-    order = np.random.default_rng(HOLDOUT_SEED).permutation(count)
-    return np.sort(order[held:]), np.sort(order[:held])
+    order = np.random.RandomState(HOLDOUT_SEED).permutation(count)
+    return order[held:], order[:held]
 
 
 class FitState(eqx.Module):

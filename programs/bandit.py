@@ -19,7 +19,7 @@ from harness.run_directory import RunDirectory
 from offline_world.bandit_dataset import load_dataset
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
-from offline_world.fit import Data, absolute_nll, split_rows
+from offline_world.fit import Data, absolute_nll, bandit_holdout, split_rows
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members
 from offline_world.uncertainty import UNCERTAINTIES
@@ -39,7 +39,7 @@ def ensemble_path(config: BanditConfig) -> Path:
 def bandit_data(config: BanditConfig) -> Data:
     """Training rows and the held-out 20 %."""
     rows = jnp.asarray(load_dataset(config.collect.data_path).rows())
-    train_rows, holdout_rows = split_rows(rows.shape[0], None)
+    train_rows, holdout_rows = split_rows(rows.shape[0], bandit_holdout(rows.shape[0]))
     return Data(rows[train_rows], rows[holdout_rows])
 
 

@@ -24,7 +24,14 @@ from harness.plots import ensemble_plot
 from harness.run_directory import RunDirectory
 from harness.timer import Every
 from offline_world.checkpoint import load_ensemble, save_ensemble
-from offline_world.fit import Criterion, Data, Fit, relative_mse, split_rows
+from offline_world.fit import (
+    Criterion,
+    Data,
+    Fit,
+    continuous_holdout,
+    relative_mse,
+    split_rows,
+)
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
@@ -32,8 +39,6 @@ from offline_world.terminations import check_termination, termination_fn
 from offline_world.uncertainty import UNCERTAINTIES
 from offline_world.world import World
 
-#: Rows of the holdout set at most (spec 2.3).
-MOST_HELD_OUT = 1000
 #: Keys that a world model's training shares with its agent's; the sizes of a collection are among
 #: them only because they must agree with the ensemble's.
 _WORLD_KEYS = (
@@ -62,7 +67,7 @@ class WorldData:
             ],
             axis=1,
         )
-        train, holdout = split_rows(len(rows.rewards), MOST_HELD_OUT)
+        train, holdout = split_rows(len(rows.rewards), continuous_holdout(len(rows.rewards)))
         state_dim, action_dim = rows.states.shape[1], rows.actions.shape[1]
         return cls(scaler, Data(normalised[train], normalised[holdout]), state_dim, action_dim)
 

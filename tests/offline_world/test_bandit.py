@@ -1,5 +1,6 @@
 """The bandit's data and its imagined world."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from harness.errors import UserError
 from offline_world.bandit_dataset import load_dataset, make_dataset, save_dataset
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
-from offline_world.fit import absolute_nll, holdout_scores, split_rows
+from offline_world.fit import absolute_nll, bandit_holdout, holdout_scores, split_rows
 from offline_world.modules import nll
 from offline_world.selection import best_members
 from offline_world.uncertainty import UNCERTAINTIES, epi_mean
@@ -58,7 +59,7 @@ def test_best_members_are_those_of_least_nll(published):
 
 
 def test_a_fifth_of_the_rows_is_held_out():
-    train, holdout = split_rows(1000, None)
+    train, holdout = split_rows(1000, bandit_holdout(1000))
     assert len(holdout) == 200
     np.testing.assert_array_equal(np.sort(np.concatenate([train, holdout])), np.arange(1000))
 
@@ -98,6 +99,52 @@ def test_a_pickle_of_plain_arrays_is_read(tmp_path, named):
     np.testing.assert_array_equal(found.rows(), dataset.rows(), strict=True)
 
 
+def published_layout(dataset):
+    """The published file's: an episode a dict, its last row a dummy."""
+
+    def episode(arms, rewards):
+        rows = len(arms) + 1
+        arms, rewards = np.append(arms, arms[-1]), np.append(rewards, 1.0)
+        previous = np.concatenate([[0], arms[:-1]])
+        return {
+            "start": np.arange(rows) == 0,
+            "observation": np.concatenate(
+                [np.zeros((rows, 1)), np.eye(2)[previous], np.zeros((rows, 1))], axis=1
+            ).astype(np.float32),
+            "action": arms.astype(np.int32),
+            "next_reward": rewards.astype(np.float64),
+            "next_terminated": np.zeros(rows, bool),
+            "next_truncated": np.arange(rows) >= rows - 2,
+        }
+
+    return [episode(*pulls) for pulls in zip(dataset.arms, dataset.rewards, strict=True)]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_the_published_layout_is_read_without_its_dummy_rows(tmp_path, protocol):
+    dataset = make_dataset(3)
+    path = tmp_path / "bandit.pkl"
+    path.write_bytes(pickle.dumps(published_layout(dataset), protocol))
+    np.testing.assert_array_equal(load_dataset(path).rows(), dataset.rows(), strict=True)
+
+
+def _uneven(path):
+    content = published_layout(make_dataset(0))
+    content[4]["next_reward"] = content[4]["next_reward"][:-1]
+    path.write_bytes(pickle.dumps(content))
+
+
+def _calling(path):
+    content = published_layout(make_dataset(0))
+    content[9]["observation"] = _Harmful()
+    path.write_bytes(pickle.dumps(content))
+
+
+class _Harmful:
+    def __reduce__(self):
+        return os.mkdir, ("made",)
+
+
 def _objects(path):
     np.savez(path, arms=np.array([[{}]], object), rewards=np.zeros((1, 1)))
 
@@ -113,6 +160,8 @@ def _pickled(content):
         ("path.pkl", _pickled(Path("x")), "asks for pathlib.PosixPath"),
         ("names.pkl", _pickled({"returns": np.ones(3)}), "it holds returns"),
         ("list.pkl", _pickled([1.0]), "it holds one list"),
+        ("uneven.pkl", _uneven, "episode 4 has `action` (101,) and `next_reward` (100,)"),
+        ("call.pkl", _calling, "asks for posix.mkdir"),
         ("words.pkl", _pickled({"arms": "no", "rewards": [0.0, 1.0]}), "not numbers"),
         ("length.pkl", _pickled({"arms": np.ones(5), "rewards": np.ones(4)}), "(1, 5)"),
         ("none.npz", lambda p: None, "does not exist"),

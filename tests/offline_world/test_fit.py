@@ -12,6 +12,8 @@ from offline_world.fit import (
     Data,
     Fit,
     absolute_nll,
+    bandit_holdout,
+    continuous_holdout,
     holdout_scores,
     make_step,
     relative_mse,
@@ -193,12 +195,37 @@ def test_a_training_goes_on_from_its_state(problem):
     assert eqx.tree_equal(parts.state, whole.state)
 
 
-def test_holdout_rows_depend_on_the_number_of_rows_alone():
-    train, held = split_rows(100, 1000)
-    assert len(held) == 20 and len(split_rows(20_000, 1000)[1]) == 1000
-    assert len(split_rows(20_000, None)[1]) == 4000
-    np.testing.assert_array_equal(np.sort(np.concatenate([train, held])), np.arange(100))
-    np.testing.assert_array_equal(split_rows(100, 1000)[1], held)
+#: rows → (rows held out, five first and two last indices of training and holdout rows) of
+#: scikit-learn 1.9.1's `train_test_split(numpy.arange(rows), test_size=..., random_state=42)`
+RECORDED = {
+    9: (1, [1, 5, 0, 8, 2, 3, 6], [7, 7]),
+    1000: (200, [29, 535, 695, 557, 836, 435, 102], [521, 737, 740, 660, 411, 613, 78]),
+    4999: (
+        999,
+        [3886, 1738, 4943, 2916, 1595, 3772, 860],
+        [84, 2470, 2804, 4987, 4924, 4696, 3360],
+    ),
+    200_000: (
+        1000,
+        [119184, 194960, 194459, 134833, 35966, 146867, 121958],
+        [119737, 72272, 158154, 65426, 30074, 78583, 37920],
+    ),
+}
+
+
+@pytest.mark.parametrize("rows", RECORDED)
+def test_the_split_is_scikit_learns(rows):
+    held, train_ends, holdout_ends = RECORDED[rows]
+    train, holdout = split_rows(rows, held)
+    assert [*train[:5], *train[-2:]] == train_ends
+    # a single row is its own last one
+    assert [*holdout[:5], *holdout[-min(2, held) :]] == holdout_ends
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, holdout])), np.arange(rows))
+
+
+def test_a_fifth_is_held_out_and_a_thousand_rows_at_most():
+    assert [continuous_holdout(n) for n in (4, 9, 100, 4999, 20_000)] == [0, 1, 20, 999, 1000]
+    assert [bandit_holdout(n) for n in (1, 9, 1000, 1001)] == [1, 2, 200, 201]
 
 
 def test_an_epoch_is_one_call_that_moves_nothing(problem):
