@@ -9,8 +9,8 @@ an accelerator this costs little more than one agent; on a CPU the agents are be
 the other (results/bandit/run.sh).
 """
 
-from harness.config import BanditStudyConfig
-from harness.entry import program
+from harness.configuration.schema import BanditStudyConfig
+from harness.run.entry import program
 
 
 @program("bandit_study", BanditStudyConfig, default="bandit_study")

@@ -8,13 +8,13 @@
 errors are left in plt/<domain>/<dataset>/<eval dataset>/{with,without}_LN_seed<k>.npz.
 """
 
-from harness.config import ContinuousConfig
-from harness.entry import program
+from harness.configuration.schema import ContinuousConfig
+from harness.run.entry import program
 
 
 @program("eval_error", ContinuousConfig)
 def main(config, run):
-    from programs.evaluate_errors import evaluate_errors
+    from programs.error_study import evaluate_errors
 
     evaluate_errors(config, run)
 

@@ -8,7 +8,7 @@ Prints the score under both protocols, and writes evaluation.json into the run d
 import argparse
 from pathlib import Path
 
-from harness.entry import reported_errors
+from harness.run.entry import reported_errors
 
 
 def parse() -> argparse.Namespace:
@@ -25,7 +25,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     with reported_errors():
-        from programs.evaluate_agent import evaluate_run
+        from programs.agent_report import evaluate_run
 
         evaluate_run(options.run_dir, options.episodes, options.seed)
 

@@ -10,9 +10,9 @@ import sys
 
 from rich.console import Console
 
-from experience.download_datasets import download_datasets, overview, plan, summary
-from experience.published import DOMAINS, published_files, select
-from harness.download import Patience
+from experience.data.download import download_datasets, overview, plan, summary
+from experience.data.published import DOMAINS, published_files, select
+from harness.download.checked import Patience
 from harness.errors import UserError
 
 

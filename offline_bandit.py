@@ -8,8 +8,8 @@ The keys that matter most: seed, collect.penalty_coef, train.enc_lr. The same co
 interrupted run; plot_bandit.py draws the paper's Figure 3 from finished ones.
 """
 
-from harness.config import BanditConfig
-from harness.entry import program
+from harness.configuration.schema import BanditConfig
+from harness.run.entry import program
 
 
 @program("offline_bandit", BanditConfig, default="offline_bandit")

@@ -8,8 +8,8 @@ The keys that matter most: dataset_name or task, seed, train.real_weight, train.
 train.actor_enc_lr, collect.unc_quantile. The same command continues an interrupted run.
 """
 
-from harness.config import ContConfig
-from harness.entry import program
+from harness.configuration.schema import ContConfig
+from harness.run.entry import program
 
 
 @program("offline_cont", ContConfig)

@@ -5,8 +5,8 @@
 The keys that matter most: dataset_name, seed, train.real_weight.
 """
 
-from harness.config import MarkovConfig
-from harness.entry import program
+from harness.configuration.schema import MarkovConfig
+from harness.run.entry import program
 
 
 @program("offline_markov", MarkovConfig, default="d4rl_loco/base_markov")

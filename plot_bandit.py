@@ -11,7 +11,7 @@ differ in anything else are refused.
 import argparse
 from pathlib import Path
 
-from harness.entry import reported_errors
+from harness.run.entry import reported_errors
 
 
 def parse() -> argparse.Namespace:
@@ -29,8 +29,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    from programs.bandit_figure import PANELS, PENALTY, draw_study
-    from programs.run_records import find_runs
+    from figures.bandit import PANELS, PENALTY, draw_study
+    from figures.run_records import find_runs
 
     records = find_runs(options.runs, *PANELS.values(), unfinished=options.unfinished)
     print(*draw_study(records, options.by or [PENALTY], options.out), sep="\n")

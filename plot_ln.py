@@ -10,7 +10,7 @@ that it read: plt/<domain>/<train dataset>/<eval dataset>/.
 import argparse
 from pathlib import Path
 
-from harness.entry import reported_errors
+from harness.run.entry import reported_errors
 
 
 def parse() -> argparse.Namespace:
@@ -27,8 +27,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    from programs.error_files import domain_of
-    from programs.plot_compounding import plot_compounding
+    from figures.compounding import plot_compounding
+    from figures.error_files import domain_of
 
     plot_dir = options.plot_dir or Path("plt") / domain_of(options.train_dataset)
     written = plot_compounding(plot_dir, options.train_dataset, options.eval_dataset, options.out)

@@ -11,8 +11,8 @@ setting. Settings are told apart by the keys in which the runs differ, or by tho
 import argparse
 from pathlib import Path
 
-from harness import metrics
-from harness.entry import reported_errors
+from harness.log import metrics
+from harness.run.entry import reported_errors
 
 
 def parse() -> argparse.Namespace:
@@ -32,9 +32,9 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    from programs.plot_curves import plot_learning, plot_sweep
-    from programs.result_tables import write_tables
-    from programs.run_records import find_runs, settings
+    from figures.curves import plot_learning, plot_sweep
+    from figures.run_records import find_runs, settings
+    from figures.tables import write_tables
 
     metric = metrics.SCORE_FIRST if options.first_episodes else metrics.SCORE
     records = find_runs(options.runs, metric, unfinished=options.unfinished)

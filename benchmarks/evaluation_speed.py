@@ -15,8 +15,9 @@ import numpy as np
 # so that it runs from anywhere, installed or not
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from experience.evaluator import evaluate  # noqa: E402
-from experience.vector_env import AbstractVectorEnv, make_vector_env, usable_cores  # noqa: E402
+from experience.real.evaluator import evaluate  # noqa: E402
+from experience.real.vector import AbstractVectorEnv  # noqa: E402
+from experience.real.vector_env import make_vector_env, usable_cores  # noqa: E402
 
 TASKS = {
     "hopper-medium-v2": ("d4rl_loco", 20),

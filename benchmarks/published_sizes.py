@@ -22,7 +22,7 @@ import optax  # noqa: E402
 from experience.collector import HistoryStore, warm_up  # noqa: E402
 from experience.replay import TapeReplay  # noqa: E402
 from experience.tape import Tape  # noqa: E402
-from harness.config import load_config  # noqa: E402
+from harness.configuration.composition import load_config  # noqa: E402
 from offline_world.fit import make_step  # noqa: E402
 from offline_world.modules import Ensemble  # noqa: E402
 from offline_world.scaler import Scaler  # noqa: E402

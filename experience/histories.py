@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experience.sources.rows import Dataset
+from experience.data.rows import Dataset
 from experience.tape import Tape
 from harness.errors import UserError
 

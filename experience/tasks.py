@@ -4,8 +4,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from experience.sources.d4rl_files import D4RL_URLS
-from harness.config_groups import EnvConfig
+from experience.data.sources.d4rl_files import D4RL_URLS
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from neorl.datasets import NEORL_DATASETS
 from neorl.scores import reference_returns

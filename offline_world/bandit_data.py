@@ -13,8 +13,8 @@ from pathlib import Path
 # so that the published command works with or without PYTHONPATH
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness.entry import reported_errors  # noqa: E402
 from harness.errors import UserError  # noqa: E402
+from harness.run.entry import reported_errors  # noqa: E402
 from offline_world.bandit_dataset import make_dataset, save_dataset  # noqa: E402
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from harness.errors import UserError
 from harness.files import atomic_write
-from offline_world.pickled_arrays import NotPlainArraysError, read_pickled_arrays
+from harness.pickled_arrays import NotPlainArraysError, read_pickled_arrays
 
 ARMS, PULLS, EPISODES = 2, 100, 10
 PULLED_ARM, PULLED_ARM_PAYS = 0, 0.5

@@ -12,8 +12,8 @@ from pathlib import Path
 # so that the published command works with or without PYTHONPATH
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness.config import ContinuousConfig  # noqa: E402
-from harness.entry import program  # noqa: E402
+from harness.configuration.schema import ContinuousConfig  # noqa: E402
+from harness.run.entry import program  # noqa: E402
 
 
 @program("cont_ensemble", ContinuousConfig)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import optax
 
-from harness.config import BanditConfig, ContConfig, MarkovConfig
-from harness.config_groups import MemoryConfig, TrainConfig
+from harness.configuration.groups import MemoryConfig, TrainConfig
+from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from online_rl.dqn import DQNAgent, DQNSettings
 from online_rl.encoders import RecurrentEncoder, StateEncoder
 from online_rl.optimiser import SplitOptimiser, agent_optimiser

@@ -9,9 +9,9 @@ from typing import Any
 
 import equinox as eqx
 
-from harness import metrics
-from harness.interrupts import Pending
-from harness.logger import FanOut, Logger
+from harness.log import metrics
+from harness.log.logger import FanOut, Logger
+from harness.run.interrupts import Pending
 from online_rl.agent import AbstractLearner
 from online_rl.updates import UpdateMany
 

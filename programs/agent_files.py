@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness import checkpoint
 from harness.errors import UserError
+from harness.run import checkpoint
 from online_rl.agent import AbstractAgent, AbstractLearner
 
 

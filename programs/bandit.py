@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experience.bandit_envs import ARMS, PULLS, SECOND_ARM_PAYS, Played, no_history, play
+from experience.real.bandit_envs import ARMS, PULLS, SECOND_ARM_PAYS, Played, no_history, play
 from experience.replay import TapeReplay
-from harness import metrics
-from harness.bandit_plots import SHOWN, arm_histogram, bandit_plot
-from harness.config import BanditConfig
+from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
+from harness.configuration.schema import BanditConfig
 from harness.errors import UserError
-from harness.metrics_file import read_rows
-from harness.run_directory import RunDirectory
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
+from harness.run.directory import RunDirectory
 from offline_world.bandit_dataset import load_dataset
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble

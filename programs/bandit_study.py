@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experience.bandit_envs import ARMS, PULLS, no_history
+from experience.real.bandit_envs import ARMS, PULLS, no_history
 from experience.replay import TapeReplay
-from harness.bandit_plots import bandit_plot
-from harness.config import BanditConfig, BanditStudyConfig
-from harness.logger import FanOut, Logger
-from harness.run_directory import RunDirectory, open_run
+from figures.bandit_progress import bandit_plot
+from harness.configuration.schema import BanditConfig, BanditStudyConfig
+from harness.log.logger import FanOut, Logger
+from harness.run.directory import RunDirectory, open_run
 from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from experience.data.rows import Dataset
 from experience.histories import build_histories
-from experience.oracle import LocomotionOracle, PendulumOracle
-from experience.sources.rows import Dataset
+from experience.real.oracle import LocomotionOracle, PendulumOracle
 from experience.tasks import Task
 from offline_world.world import World, WorldState
 

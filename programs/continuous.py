@@ -6,18 +6,19 @@ from contextlib import closing
 import numpy as np
 
 from experience.collector import HistoryStore
-from experience.dataset import Dataset, check_dimensions, load_dataset
+from experience.data.dataset import Dataset, check_dimensions, load_dataset
 from experience.histories import build_histories
+from experience.real.vector import AbstractVectorEnv
+from experience.real.vector_env import make_vector_env
 from experience.tasks import Task, get_task
-from experience.vector_env import AbstractVectorEnv, make_vector_env
-from harness import metrics
-from harness.config import ContinuousConfig
-from harness.metrics_file import read_rows
-from harness.plots import learning_plot
-from harness.run_directory import RunDirectory
+from figures.progress import learning_plot
+from harness.configuration.schema import ContinuousConfig
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
+from harness.run.directory import RunDirectory
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent
-from programs.evaluation import make_evaluate, make_play
+from programs.scoring import make_evaluate, make_play
 from programs.training import finish, make_collect, make_save, start, train
 from programs.world_model import build_world, ensemble_path
 

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from harness.config import ContConfig, MarkovConfig
+from harness.configuration.schema import ContConfig, MarkovConfig
 from harness.errors import UserError
 from online_rl.builders import markov_agent, recurrent_agent
 

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from experience.collector import HistoryStore, Policy, collect
 from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
-from harness import checkpoint
-from harness.config import BanditConfig, ContinuousConfig
-from harness.interrupts import deferred
-from harness.logger import FanOut, Logger
-from harness.run_directory import RunDirectory
-from harness.timer import Every
+from harness.configuration.schema import BanditConfig, ContinuousConfig
+from harness.log.logger import FanOut, Logger
+from harness.run import checkpoint
+from harness.run.directory import RunDirectory
+from harness.run.interrupts import deferred
+from harness.run.timer import Every
 from offline_world.world import AbstractWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, AbstractLearner

@@ -9,20 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experience.dataset import Dataset, check_dimensions, load_dataset
+from experience.data.dataset import Dataset, check_dimensions, load_dataset
+from experience.data.transitions import world_transitions
 from experience.tasks import Task
-from experience.transitions import world_transitions
 from experience.wrapper import make_env
-from harness import checkpoint, metrics
-from harness.array_cache import cached_array
-from harness.config import BanditConfig, ContinuousConfig
+from figures.progress import ensemble_plot
+from harness.configuration.schema import BanditConfig, ContinuousConfig
 from harness.errors import UserError
-from harness.interrupts import deferred
-from harness.invocation import sibling_command
-from harness.logger import Logger
-from harness.plots import ensemble_plot
-from harness.run_directory import RunDirectory
-from harness.timer import Every
+from harness.log import metrics
+from harness.log.logger import Logger
+from harness.run import checkpoint
+from harness.run.array_cache import cached_array
+from harness.run.directory import RunDirectory
+from harness.run.interrupts import deferred
+from harness.run.invocation import sibling_command
+from harness.run.timer import Every
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from offline_world.fit import (
     Criterion,

@@ -6,7 +6,9 @@ from pathlib import PurePosixPath
 import pytest
 
 from experience.tasks import get_task
-from harness.config import CONFIG_ROOT, BanditConfig, ContConfig, MarkovConfig, load_config
+from harness.checkout import CONFIG_ROOT
+from harness.configuration.composition import load_config
+from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 
 # Every published key with its value for D4RL locomotion; the other domains differ in DOMAINS.
 SHARED = """

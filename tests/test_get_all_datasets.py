@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experience.download_datasets import download_datasets
-from experience.published import DOMAINS, published_files
-from harness.download import Patience
-from tests.harness.file_server import FileServer, Served
+from experience.data.download import download_datasets
+from experience.data.published import DOMAINS, published_files
+from harness.download.checked import Patience
+from tests.harness.download.file_server import FileServer, Served
 
 ROOT = Path(__file__).parents[1]
 STEPS = 400

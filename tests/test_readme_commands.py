@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from experience.sources.d4rl_files import D4RL_URLS
+from experience.data.sources.d4rl_files import D4RL_URLS
 from neorl.datasets import get_dataset
 from offline_world.checkpoint import load_bandit_ensemble
 from tests.cli.domain_data import write_dataset

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experience.sources.d4rl_files import D4RL_URLS
+from experience.data.sources.d4rl_files import D4RL_URLS
 from experience.tasks import get_task
 from experience.wrapper import make_env
 from neorl.datasets import get_dataset

@@ -4,8 +4,8 @@ import gymnasium
 import h5py
 import numpy as np
 
-from harness import metrics
-from harness.metrics_file import read_rows
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
 from tests.cli.programs import succeed
 
 RULE = """

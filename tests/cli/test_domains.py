@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness import metrics
-from harness.metrics_file import read_rows
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
 from tests.cli.domain_data import write_dataset
 from tests.cli.programs import succeed
 

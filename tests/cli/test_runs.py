@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from harness import metrics
-from harness.metrics_file import read_rows
-from programs.evaluation import evaluation_seed
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
+from programs.scoring import evaluation_seed
 from tests.cli.programs import agent_arrays, fail, start, succeed, timeless
 from tests.cli.tiny import AGENT, RUN, WORLD
 

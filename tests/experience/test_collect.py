@@ -5,9 +5,9 @@ import jax
 import numpy as np
 import pytest
 
-from experience.dataset import load_dataset
+from experience.data.dataset import load_dataset
+from experience.data.sources.d4rl_files import d4rl_path
 from experience.histories import build_histories
-from experience.sources.d4rl_files import d4rl_path
 from experience.tasks import get_task
 from experience.wrapper import make_env
 from neorl.datasets import dataset_path as neorl_path

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experience.data.rows import Dataset
+from experience.data.sources.neorl_npz import from_neorl_layout
+from experience.data.transitions import world_transitions
 from experience.histories import build_histories
-from experience.sources.neorl_npz import from_neorl_layout
-from experience.sources.rows import Dataset
-from experience.transitions import world_transitions
 from harness.errors import UserError
 
 GOLDEN = Path(__file__).parent.parent / "golden"

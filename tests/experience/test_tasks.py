@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experience.sources.d4rl_files import D4RL_URLS, d4rl_path
+from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_path
 from experience.tasks import DATASETS, get_task
-from harness.config_groups import EnvConfig
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 PENDULUM = EnvConfig(id="Pendulum-v1", horizon=200, ref_min=-1220.0, ref_max=-150.0)

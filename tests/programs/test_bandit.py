@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from figures.bandit import PANELS, PENALTY, draw_study
+from figures.run_records import find_runs
 from harness.errors import UserError
-from harness.metrics_file import read_rows
+from harness.log.metrics_file import read_rows
 from offline_world.checkpoint import load_bandit_ensemble
-from programs.bandit_figure import PANELS, PENALTY, draw_study
-from programs.run_records import find_runs
 from tests.cli.programs import fail, succeed, timeless
 
 STUDY = ("debug=true", "study.seeds=[0]", "study.penalties=[0,2.5]", "run_dir=study")

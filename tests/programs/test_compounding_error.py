@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experience.oracle import make_oracle
-from experience.pendulum_data import pendulum_dataset
-from experience.sources.rows import Dataset
+from experience.data.pendulum import pendulum_dataset
+from experience.data.rows import Dataset
+from experience.real.oracle import make_oracle
 from experience.tasks import get_task
-from harness.config_groups import EnvConfig
+from figures.compounding import plot_compounding, spearman, step_quantiles
+from figures.error_files import error_file, save_errors
+from harness.configuration.groups import EnvConfig
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.uncertainty import epi_mean
@@ -25,8 +27,6 @@ from programs.compounding_error import (
     imagine,
     logged_trajectories,
 )
-from programs.error_files import error_file, save_errors
-from programs.plot_compounding import plot_compounding, spearman, step_quantiles
 
 MEMBERS = 3
 LENGTHS = (4, 1, 6, 2, 5)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from experience.collector import HistoryStore
+from experience.data.pendulum import pendulum_dataset
 from experience.histories import build_histories
-from experience.pendulum_data import pendulum_dataset
+from experience.real.local_envs import LocalVectorEnv
 from experience.replay import TapeReplay
 from experience.tasks import get_task
-from experience.vector_env import LocalVectorEnv
-from harness.config import load_config
-from harness.interrupts import Pending
-from harness.logger import FanOut
+from harness.configuration.composition import load_config
+from harness.log.logger import FanOut
+from harness.run.interrupts import Pending
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.terminations import termination_fn
@@ -24,7 +24,7 @@ from offline_world.uncertainty import epi_mean
 from offline_world.world import World
 from online_rl import loop
 from online_rl.builders import markov_agent, recurrent_agent
-from programs.evaluation import figures, make_play
+from programs.scoring import figures, make_play
 from programs.training import make_collect, start
 
 LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"

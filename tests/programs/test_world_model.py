@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from harness.config import load_config
+from harness.configuration.composition import load_config
 from harness.errors import UserError
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from programs.world_model import load_trained

@@ -1,0 +1,70 @@
+"""Minari datasets that are already on this disk (optional extra `minari`)."""
+
+import numpy as np
+
+from experience.data.rows import Dataset, from_d4rl_layout
+from harness.errors import UserError
+
+
+def read(dataset_id: str, where: str) -> Dataset:
+    """The local Minari dataset `dataset_id`, with actions rescaled to [-1, 1].
+
+    Minari keeps actions in the units of its environment, and says which bounds those have.
+    Raises UserError if minari is not installed, if the dataset is not on this disk, or if its
+    observations or actions are not plain vectors (Box spaces of one axis, bounded actions).
+    """
+    try:
+        import minari
+    except ImportError as error:
+        raise UserError(
+            f"{where} needs the minari package; install it with `pip install -e .[minari]`"
+        ) from error
+    try:
+        stored = minari.load_dataset(dataset_id)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{where} is not a readable Minari dataset on this disk ({error}); "
+            f"download it with `minari download {dataset_id}`"
+        ) from error
+    _require_vectors("observation", stored.observation_space, where)
+    low, high = _action_bounds(stored.action_space, where)
+
+    episodes = list(stored.iterate_episodes())
+    if not episodes:
+        raise UserError(f"{where} has no episodes; use a dataset that has some")
+    timeouts = [_ending(episode) for episode in episodes]
+    actions = np.concatenate([episode.actions for episode in episodes])
+    return from_d4rl_layout(
+        {
+            "observations": np.concatenate([episode.observations[:-1] for episode in episodes]),
+            "actions": 2 * (actions - low) / (high - low) - 1,
+            "rewards": np.concatenate([episode.rewards for episode in episodes]),
+            "terminals": np.concatenate([episode.terminations for episode in episodes]),
+            "timeouts": np.concatenate(timeouts),
+            "next_observations": np.concatenate([ep.observations[1:] for ep in episodes]),
+        },
+        where,
+    )
+
+
+def _ending(episode) -> np.ndarray:
+    """The episode's truncation flags; an episode that was never closed counts as cut off."""
+    timeouts = np.array(episode.truncations, dtype=bool)
+    timeouts[-1] |= not episode.terminations[-1]
+    return timeouts
+
+
+def _require_vectors(name: str, space, where: str) -> None:
+    from gymnasium.spaces import Box
+
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        raise UserError(
+            f"{where} has the {name} space {space}; only Box spaces of one axis are supported"
+        )
+
+
+def _action_bounds(space, where: str) -> tuple[np.ndarray, np.ndarray]:
+    _require_vectors("action", space, where)
+    if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        raise UserError(f"{where} has unbounded actions {space}; bounded ones are needed")
+    return space.low, space.high

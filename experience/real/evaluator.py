@@ -1,0 +1,169 @@
+"""The agent in the real environment (spec 6): two ways to count the same episodes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from experience.real.vector import AbstractVectorEnv
+from harness.errors import UserError
+
+Memory = Any
+Act = Callable[
+    [Memory, Float[np.ndarray, "copy obs"], Bool[np.ndarray, " copy"]],
+    tuple[Float[np.ndarray, "copy action"], Memory],
+]
+
+
+@dataclass(frozen=True)
+class EpisodeStatistics:
+    """Means and population standard deviations over `episodes` episodes.
+
+    Returns are the environment's own, without the shift that the agent sees; lengths are in steps;
+    `score` is (return_mean - ref_min) / (ref_max - ref_min).
+    """
+
+    return_mean: float
+    return_std: float
+    length_mean: float
+    length_std: float
+    score: float
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation under both protocols of spec 6.
+
+    `reference` counts every episode that ended within the horizon, so that short ones weigh more
+    (the protocol of the published scores); `first` the first episode of each copy. `trajectories`
+    holds the states of those first episodes, `goals` where each of them wanted to get: both None
+    unless they were asked for, `goals` also for tasks without a goal.
+    """
+
+    reference: EpisodeStatistics
+    first: EpisodeStatistics
+    trajectories: tuple[Float[np.ndarray, "_ state"], ...] | None = None
+    goals: Float[np.ndarray, "copy xy"] | None = None
+
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for the log, such as `return_mean_reference` and `score_first`."""
+        return {
+            f"{name}_{protocol}": value
+            for protocol in ("reference", "first")
+            for name, value in vars(getattr(self, protocol)).items()
+        }
+
+
+def evaluate(
+    act: Act,
+    initial_memory: Memory,
+    envs: AbstractVectorEnv,
+    *,
+    horizon: int,
+    first_action: Float[np.ndarray, " action"],
+    reward_shift: float,
+    ref_min: float,
+    ref_max: float,
+    seed: int = 0,
+    keep_trajectories: bool = False,
+) -> Evaluation:
+    """Let the agent act for `horizon` steps in every copy of the environment.
+
+    **Arguments:**
+
+    - `act`: (memory, observation, start) -> (action, memory), deterministic. An observation is
+      [state, previous action, previous reward]; `start` marks a copy's first step of an episode,
+      where they are `first_action` and 0 and where the agent forgets.
+    - `initial_memory`: the agent's memory for `envs.copies` episodes.
+    - `horizon`: steps after which an episode counts as ended even if the environment goes on.
+    - `reward_shift`: added to each reward that the agent sees; reported returns are without it.
+    - `ref_min`, `ref_max`: the returns with score 0 and 1.
+    - `seed`: decides all that is random here; the same seed gives the same numbers.
+
+    **Raises:** `UserError` for an action that is not finite.
+    """
+    counter = _EpisodeCounter(envs.copies, horizon)
+    state = envs.reset(_copy_seeds(seed, envs.copies))
+    goals = envs.goals() if keep_trajectories else None
+    path = [state]
+    memory = initial_memory
+    start = np.ones(envs.copies, bool)
+    action = np.zeros((envs.copies, envs.action_dim), np.float32)
+    reward = np.zeros(envs.copies)
+    for _ in range(horizon):
+        previous_action = np.where(start[:, None], first_action, action)
+        previous_reward = np.where(start, 0.0, reward + reward_shift)
+        observation = np.concatenate(
+            [state, previous_action, previous_reward[:, None]], axis=1, dtype=np.float32
+        )
+        action, memory = act(memory, observation, start)
+        action = np.asarray(action, np.float32)
+        if not np.isfinite(action).all():
+            raise UserError(
+                "the agent's action is not finite: its training has diverged; go back to an earlier"
+                " checkpoint or start again with lower learning rates"
+            )
+        state, reached, reward, start = envs.step(action)
+        counter.add(reward, start)
+        if keep_trajectories:
+            path.append(reached)
+    every, first = counter.episodes()
+    return Evaluation(
+        reference=_statistics(every, ref_min, ref_max),
+        first=_statistics(first, ref_min, ref_max),
+        trajectories=_first_trajectories(path, first) if keep_trajectories else None,
+        goals=goals,
+    )
+
+
+class _EpisodeCounter:
+    """Returns and lengths of the episodes that run side by side in the copies."""
+
+    def __init__(self, copies: int, horizon: int):
+        self._horizon = horizon
+        self._returns = np.zeros(copies)
+        self._lengths = np.zeros(copies, int)
+        self._ended: list[list[tuple[float, int]]] = [[] for _ in range(copies)]
+
+    def add(self, reward: Float[np.ndarray, " copy"], done: Bool[np.ndarray, " copy"]) -> None:
+        self._returns += reward
+        self._lengths += 1
+        ended = done | (self._lengths == self._horizon)
+        for copy in np.flatnonzero(ended):
+            self._ended[copy].append((float(self._returns[copy]), int(self._lengths[copy])))
+        self._returns[ended] = 0.0
+        self._lengths[ended] = 0
+
+    def episodes(self) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
+        """(return, length) of all ended episodes, and of the first one of each copy."""
+        # A first episode ends at the horizon at the latest, so every copy has one.
+        return [episode for copy in self._ended for episode in copy], [c[0] for c in self._ended]
+
+
+def _statistics(
+    episodes: list[tuple[float, int]], ref_min: float, ref_max: float
+) -> EpisodeStatistics:
+    returns, lengths = np.array(episodes, float).T
+    return EpisodeStatistics(
+        return_mean=float(returns.mean()),
+        return_std=float(returns.std()),
+        length_mean=float(lengths.mean()),
+        length_std=float(lengths.std()),
+        score=float((returns.mean() - ref_min) / (ref_max - ref_min)),
+        episodes=len(episodes),
+    )
+
+
+def _first_trajectories(
+    path: list[Float[np.ndarray, "copy state"]], first: list[tuple[float, int]]
+) -> tuple[Float[np.ndarray, "_ state"], ...]:
+    states = np.stack(path, axis=1)
+    return tuple(states[copy, : length + 1] for copy, (_, length) in enumerate(first))
+
+
+def _copy_seeds(seed: int, copies: int) -> list[int]:
+    """Independent seeds, one per copy: numpy's seed sequence keeps neighbouring `seed`s apart."""
+    return np.random.SeedSequence(seed).generate_state(copies).tolist()

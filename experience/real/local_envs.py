@@ -1,0 +1,52 @@
+"""Copies of a real environment in this process."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from experience.real.vector import AbstractVectorEnv, VectorStep
+from experience.wrapper import make_env
+
+
+class LocalVectorEnv(AbstractVectorEnv):
+    """Copies that take their turns in this process."""
+
+    def __init__(
+        self,
+        domain: str,
+        dataset_name: str,
+        copies: int,
+        env_config: Any = None,
+        engine: str = "mujoco",
+    ):
+        self.copies = copies
+        self._envs = [make_env(domain, dataset_name, env_config, engine) for _ in range(copies)]
+        self.state_dim = self._envs[0].observation_space.shape[0]
+        self.action_dim = self._envs[0].action_space.shape[0]
+
+    def reset(self, seeds: list[int]) -> Float[np.ndarray, "copy state"]:
+        states = [env.reset(seed=seed) for env, seed in zip(self._envs, seeds, strict=True)]
+        return np.asarray(states, np.float32)
+
+    def goals(self) -> Float[np.ndarray, "copy xy"] | None:
+        goals = [getattr(env.unwrapped, "target_goal", None) for env in self._envs]
+        return None if goals[0] is None else np.asarray(goals, np.float32)
+
+    def step(self, action: Float[np.ndarray, "copy action"]) -> VectorStep:
+        reached = np.empty((self.copies, self.state_dim), np.float32)
+        reward = np.empty(self.copies)
+        done = np.empty(self.copies, bool)
+        first_states = {}
+        for copy, env in enumerate(self._envs):
+            reached[copy], reward[copy], done[copy], _ = env.step(action[copy])
+            if done[copy]:
+                first_states[copy] = env.reset()
+        observation = reached.copy()
+        for copy, state in first_states.items():
+            observation[copy] = state
+        return VectorStep(observation, reached, reward, done)
+
+    def close(self) -> None:
+        for env in self._envs:
+            env.close()

@@ -1,0 +1,35 @@
+"""The copies of a real environment to evaluate in, spread over the cores."""
+
+import os
+from typing import Any
+
+from experience.real.local_envs import LocalVectorEnv
+from experience.real.vector import AbstractVectorEnv
+from experience.real.worker_pool import WorkerVectorEnv
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on (a cluster job often has fewer than the machine)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_vector_env(
+    domain: str,
+    dataset_name: str,
+    copies: int,
+    env_config: Any = None,
+    engine: str = "mujoco",
+    workers: int | None = None,
+) -> AbstractVectorEnv:
+    """`copies` environments of a dataset, stepped by `workers` processes (by default one a core).
+
+    The numbers do not depend on `workers`; with one, everything happens in this process. Arguments
+    and errors are otherwise those of `make_env`.
+    """
+    if workers is None:
+        # A step of the pendulum costs less than a message to another process.
+        workers = 1 if domain == "pendulum" else usable_cores()
+    workers = min(workers, copies)
+    if workers <= 1:
+        return LocalVectorEnv(domain, dataset_name, copies, env_config, engine)
+    return WorkerVectorEnv(domain, dataset_name, copies, env_config, engine, workers)

@@ -1,0 +1,46 @@
+"""A process of `WorkerVectorEnv`; its argument is the file descriptor of its connection."""
+
+import json
+import signal
+import sys
+from multiprocessing.connection import Connection
+from types import SimpleNamespace
+
+
+def serve(connection: Connection) -> None:
+    """Answer requests until the caller hangs up, be it at its end or by its death."""
+    # Not at the top: these imports take a while, in which a signal must not kill the worker either.
+    import numpy as np
+
+    from experience.real.local_envs import LocalVectorEnv
+    from experience.real.worker_messages import GOALS, RESET, STEP, step_to_bytes
+
+    task = json.loads(connection.recv_bytes())
+    env_config = SimpleNamespace(id=task["env_id"], kwargs=task["env_kwargs"])
+    envs = LocalVectorEnv(
+        task["domain"], task["dataset_name"], task["copies"], env_config, task["engine"]
+    )
+    while True:
+        message = connection.recv_bytes()
+        request, payload = message[:1], message[1:]
+        if request == RESET:
+            reply = envs.reset(np.frombuffer(payload, np.int64).tolist()).tobytes()
+        elif request == STEP:
+            action = np.frombuffer(payload, np.float32).reshape(envs.copies, envs.action_dim)
+            reply = step_to_bytes(envs.step(action))
+        else:
+            assert request == GOALS
+            goals = envs.goals()
+            reply = b"" if goals is None else goals.tobytes()
+        connection.send_bytes(reply)
+
+
+if __name__ == "__main__":
+    # Ctrl-C reaches every process of a terminal and a cluster's SIGTERM every process of a job; the
+    # caller alone decides when workers end, after it has saved.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        serve(Connection(int(sys.argv[1])))
+    except (EOFError, ConnectionError):
+        sys.exit(0)

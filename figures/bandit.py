@@ -1,0 +1,85 @@
+"""The paper's Figure 3 and its table, from the run directories of the bandit study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from figures.bandit_progress import PULLS, SHOWN
+from figures.canvas import new_figure, save_figure, shared_legend, tidy
+from figures.curves import STEPS, band_note, draw_curves
+from figures.run_records import (
+    LAST_EVALUATIONS,
+    RunRecord,
+    by_setting,
+    differing_keys,
+    settings,
+)
+from figures.tables import mean_and_std
+from harness.errors import UserError
+from harness.files import write_text
+from harness.log import metrics
+
+PENALTY = "collect.penalty_coef"
+#: Panel → logged name: four test bandits, and the mean over all eight.
+PANELS = {f"p = {pays}": metrics.bandit(metrics.TEST_RETURN_MEAN, pays) for pays in SHOWN} | {
+    "mean of the eight bandits": metrics.TEST_RETURN_MEAN
+}
+
+
+def draw_study(records: Sequence[RunRecord], keys: Sequence[str], folder: Path) -> list[Path]:
+    """Draws figure3 and writes table.md into `folder`, a curve and a line for each setting of
+    `keys`; returns their paths. Raises UserError if the runs differ in other keys too."""
+    names = settings(records, keys)
+    _check_alike(records, keys)
+    groups = by_setting(records, names)
+    figure = new_figure(1, len(PANELS), width=3.4, height=3.2)
+    axes = figure.subplots(1, len(PANELS))
+    arrays: dict[str, np.ndarray] = {}
+    for ax, (panel, name) in zip(axes, PANELS.items(), strict=True):
+        arrays |= draw_curves(ax, groups, name, panel, scale=1 / PULLS)
+        ax.set_title(panel, fontsize=10)
+        tidy(ax, STEPS, "return per pull" if ax is axes[0] else "")
+        ax.ticklabel_format(axis="x", style="sci", scilimits=(0, 4), useMathText=True)
+    shared_legend(figure, band_note(groups, PANELS["p = 0.99"]))
+    paths = save_figure(figure, folder / "figure3", arrays)
+    write_text(folder / "table.md", _table(groups))
+    return [*paths, folder / "table.md"]
+
+
+def _check_alike(records: Sequence[RunRecord], keys: Sequence[str]) -> None:
+    first = records[0]
+    for key in differing_keys(records, keys):
+        value = first.config.get(key)
+        other = next(record for record in records if record.config.get(key) != value)
+        raise UserError(
+            f"{first.path} and {other.path} differ in {key} ({value} and {other.config.get(key)}):"
+            f" give the runs of one value, or draw a curve for each with --by {key}"
+        )
+
+
+def _table(groups: dict[str, list[RunRecord]]) -> str:
+    lines = ["Return per pull, mean ± standard deviation over seeds."]
+    for title, count in (
+        ("Last evaluation", 1),
+        (f"Mean of the last {LAST_EVALUATIONS} evaluations", LAST_EVALUATIONS),
+    ):
+        lines += [
+            "",
+            f"| {title} | seeds | updates | {' | '.join(PANELS)} |",
+            "|---" * (3 + len(PANELS)) + "|",
+        ]
+        lines += [_line(setting, records, count) for setting, records in groups.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(setting: str, records: list[RunRecord], count: int) -> str:
+    seeds = ", ".join(str(seed) for seed in sorted(record.seed for record in records))
+    steps = sorted({record.rows[-1][metrics.STEP] for record in records})
+    updates = " to ".join(str(step) for step in dict.fromkeys((steps[0], steps[-1])))
+    returns = [
+        np.array([record.series(name)[1][-count:].mean() for record in records]) / PULLS
+        for name in PANELS.values()
+    ]
+    cells = [setting, seeds, updates, *(mean_and_std(of_panel, 3) for of_panel in returns)]
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,178 @@
+"""The compounding-error figures (spec 7): growth over time, and error against uncertainty."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from figures.canvas import COLOURS, new_figure, save_figure, shared_legend, tidy
+from figures.error_files import NAMES, TOLD_STEPS, error_folder, load_errors
+from harness.files import write_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Median and band.
+QUANTILES = (0.05, 0.5, 0.95)
+_LABELS = {True: "with LayerNorm", False: "without LayerNorm"}
+_PANELS = {
+    "rmse": "state RMSE against the log",
+    "oracle_rmse": "state RMSE against the\ntrue environment, going on",
+    "rms": "RMS of the imagined state",
+    "reward_error": "absolute reward error",
+    "uncertainty": "uncertainty",
+}
+# Drawn in place of inf, which a logarithmic axis has no place for.
+_LARGEST = 1e30
+
+
+def plot_compounding(
+    plot_dir: Path, train_dataset: str, eval_dataset: str, out: Path | None = None
+) -> list[Path]:
+    """Draws and tabulates the files of both world models; returns the paths of what it wrote.
+
+    The figures go to `out`, by default beside the arrays. Raises UserError if one of the two is
+    missing.
+    """
+    errors = {
+        has_ln: load_errors(plot_dir, train_dataset, eval_dataset, has_ln)
+        for has_ln in (True, False)
+    }
+    home = error_folder(plot_dir, train_dataset, eval_dataset)
+    title = f"world model of {train_dataset} on {home.name}"
+    folder = out or home
+    return [
+        *plot_growth(errors, folder / "compounding_error", title),
+        *plot_uncertainty(errors, folder / "error_and_uncertainty", title),
+        write_medians(errors, folder / "compounding_error.md", title),
+    ]
+
+
+def step_quantiles(
+    values: Float[np.ndarray, "step trajectory"],
+) -> Float[np.ndarray, "quantile step"]:
+    """5 %, 50 % and 95 % of the trajectories that reach each step, NaN where none does; order
+    statistics, so that an infinite error of some does not spoil the others."""
+    reached = ~np.isnan(values).all(1)
+    bands = np.full((len(QUANTILES), len(values)), np.nan)
+    bands[:, reached] = np.nanquantile(
+        np.abs(values[reached]), QUANTILES, axis=1, method="inverted_cdf"
+    )
+    return bands
+
+
+def spearman(errors: dict[str, np.ndarray]) -> float:
+    """Rank correlation of uncertainty and RMSE over all steps of all trajectories."""
+    from scipy.stats import spearmanr
+
+    uncertainty, rmse = uncertainty_and_error(errors)
+    return float(spearmanr(uncertainty, rmse).statistic)
+
+
+def uncertainty_and_error(errors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Uncertainty and RMSE of every logged step, flat."""
+    rmse = errors["rmse"]
+    uncertainty = errors["uncertainty"][: len(rmse)]
+    logged = ~np.isnan(rmse)
+    return uncertainty[logged], rmse[logged]
+
+
+def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
+    """Median and 5–95 % band of every error against log₂ t."""
+    # only what both have: one may have been evaluated without an oracle
+    shared = errors[True].keys() & errors[False].keys()
+    panels = {name: label for name, label in _PANELS.items() if name in shared}
+    columns = 3
+    rows = -(-len(panels) // columns)
+    figure = new_figure(rows, columns)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    arrays = {"quantiles": np.array(QUANTILES)}
+    for ax, (name, label) in zip(axes, panels.items(), strict=False):
+        for has_ln, colour in zip((True, False), COLOURS, strict=False):
+            low, median, high = bands = step_quantiles(errors[has_ln][name])
+            step = np.arange(1, len(median) + 1)
+            shown = np.clip(bands, None, _LARGEST)
+            ax.plot(step, shown[1], color=colour, lw=1.6, label=_LABELS[has_ln])
+            ax.fill_between(step, shown[0], shown[2], color=colour, alpha=0.18, lw=0)
+            arrays[f"{NAMES[has_ln]}_{name}"] = bands
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        tidy(ax, "step t", label)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    shared_legend(figure, f"{title}: median and 5–95 % of trajectories")
+    return save_figure(figure, stem, arrays)
+
+
+def write_medians(errors: dict[bool, dict], path: Path, title: str) -> Path:
+    """The median RMSE of each seed and of all seeds' trajectories, as a Markdown table; – where no
+    trajectory is that long."""
+    longest = max(len(of_model["rmse"]) for of_model in errors.values())
+    steps = [step for step in TOLD_STEPS if step <= longest]
+    lines = [
+        f"State RMSE, {title}: median over trajectories, 95 % quantile in brackets.",
+        "",
+        "| world model | seed | trajectories | " + " | ".join(f"step {t}" for t in steps) + " |",
+        "| --- | --- | --- |" + " --- |" * len(steps),
+    ]
+    for has_ln, label in _LABELS.items():
+        seeds, rmse = errors[has_ln]["seed"], errors[has_ln]["rmse"]
+        chosen = {str(seed): seeds == seed for seed in np.unique(seeds)}
+        for name, of_seed in (chosen | {"all": np.full(seeds.shape, True)}).items():
+            _, median, high = step_quantiles(rmse[:, of_seed])
+            cells = [
+                f"{median[t - 1]:.3g} ({high[t - 1]:.3g})"
+                if t <= len(median) and not np.isnan(median[t - 1])
+                else "–"
+                for t in steps
+            ]
+            lines.append(f"| {label} | {name} | {of_seed.sum()} | " + " | ".join(cells) + " |")
+    write_text(path, "\n".join(lines) + "\n")
+    return path
+
+
+def plot_uncertainty(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
+    """RMSE against uncertainty with the rollout thresholds and the Spearman coefficient."""
+    figure = new_figure(1, 2, width=5, height=4)
+    axes = figure.subplots(1, 2, sharey=True)
+    arrays = {}
+    for ax, has_ln in zip(axes, (True, False), strict=True):
+        uncertainty, rmse = uncertainty_and_error(errors[has_ln])
+        coefficient = spearman(errors[has_ln])
+        _density(ax, uncertainty, rmse)
+        _thresholds(ax, errors[has_ln])
+        ax.set_title(f"{_LABELS[has_ln]}, Spearman {coefficient:.2f}", fontsize=10)
+        tidy(ax, "uncertainty", "state RMSE against the log" if has_ln else "")
+        name = NAMES[has_ln]
+        arrays |= {
+            f"{name}_spearman": np.array(coefficient),
+            f"{name}_uncertainty": uncertainty,
+            f"{name}_rmse": rmse,
+            f"{name}_thresholds": errors[has_ln]["thresholds"],
+        }
+    arrays["threshold_quantiles"] = errors[True]["threshold_quantiles"]
+    shared_legend(figure, title)
+    return save_figure(figure, stem, arrays)
+
+
+def _density(ax: "Axes", uncertainty: np.ndarray, rmse: np.ndarray) -> None:
+    """How many steps lie where, on logarithmic axes; zero and infinity have no place there."""
+    drawn = (uncertainty > 0) & (rmse > 0) & (uncertainty < _LARGEST) & (rmse < _LARGEST)
+    ax.hexbin(
+        uncertainty[drawn],
+        rmse[drawn],
+        xscale="log",
+        yscale="log",
+        bins="log",
+        gridsize=50,
+        mincnt=1,
+        cmap="Greys",
+        linewidths=0.1,
+    )
+
+
+def _thresholds(ax: "Axes", errors: dict[str, np.ndarray]) -> None:
+    lines = zip(errors["threshold_quantiles"], errors["thresholds"], COLOURS, strict=False)
+    for quantile, threshold, colour in lines:
+        ax.axvline(threshold, color=colour, lw=1.4, ls="--", label=f"ζ = {quantile:.4g}")

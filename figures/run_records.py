@@ -1,0 +1,213 @@
+"""Finished (or running) run directories as figures and tables see them."""
+
+import glob
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from harness.errors import UserError
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
+from harness.run.directory import read_config
+
+#: Scores are told as percentages of the reference, as published.
+PERCENT = 100
+#: Evaluations at the end of a run whose mean is told.
+LAST_EVALUATIONS = 10
+# The last tenth of training has the last ten evaluations of the published schedule.
+_END = 0.1
+# Keys that differ between runs without making them different experiments.
+_NOT_A_SETTING = ("seed", "dataset_name", "domain", "run_root", "run_dir", "load_agent_path")
+_GROUPS_NOT_A_SETTING = ("wandb", "checkpoint", "env")
+_ENDINGS_NOT_A_SETTING = ("_dir", "_root", "save_agent", "ensemble.domain", "ensemble.total_epochs")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: what it was asked to do and what it logged."""
+
+    path: Path
+    program: str
+    #: dotted key → value
+    config: dict[str, Any]
+    rows: list[dict[str, Any]]
+    finished: bool
+
+    @property
+    def dataset(self) -> str:
+        return self.config["dataset_name"]
+
+    @property
+    def seed(self) -> int:
+        return self.config["seed"]
+
+    def series(
+        self, name: str
+    ) -> tuple[Float[np.ndarray, " evaluation"], Float[np.ndarray, " evaluation"]]:
+        """Gradient steps and values of a metric without those that were not finite; scores are in
+        percent."""
+        pairs = [(row[metrics.STEP], row[name]) for row in self.rows if row.get(name) is not None]
+        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
+        scale = PERCENT if name in (metrics.SCORE, metrics.SCORE_FIRST) else 1
+        return np.array(steps, float), scale * np.array(values, float)
+
+    def at_end(self, name: str) -> float:
+        """The mean of a metric over the last tenth of the run's gradient steps, its last value if
+        none was logged then, NaN if none ever was."""
+        steps, values = self.series(name)
+        late = values[steps > (1 - _END) * self.rows[-1][metrics.STEP]]
+        return float(late.mean()) if late.size else float(values[-1]) if values.size else np.nan
+
+
+def find_runs(patterns: Sequence[str], *needed: str, unfinished: bool = False) -> list[RunRecord]:
+    """The runs at or below everything that matches `patterns`, sorted by path.
+
+    Only those that log the first `needed` metric are meant: others (world models) are left out in
+    silence. What cannot be read, or has no finite value of a `needed` metric, is left out with a
+    printed reason, and so are unfinished runs unless asked for. Raises UserError if none remains.
+    """
+    folders = {
+        file.parent
+        for pattern in patterns
+        for match in glob.glob(pattern, recursive=True)
+        for file in Path(match).rglob("metrics.jsonl")
+    }
+    kept = []
+    for folder in sorted(folders):
+        try:
+            record = _read_run(folder)
+            if any(needed[0] in row for row in record.rows):
+                _check_usable(record, needed, unfinished)
+                kept.append(record)
+        except UserError as error:
+            print(f"left out: {error}", flush=True)
+    if not kept:
+        raise UserError(
+            f"no {'' if unfinished else 'finished '}run with {needed[0]} is at"
+            f" {' '.join(patterns)}: give run directories or folders above them"
+        )
+    return kept
+
+
+def _check_usable(record: RunRecord, needed: Sequence[str], unfinished: bool) -> None:
+    if not (record.finished or unfinished):
+        raise UserError(f"{record.path} is unfinished: take it in with --unfinished")
+    for name in needed:
+        if not record.series(name)[0].size:
+            raise UserError(f"{record.path} has no finite value of {name}")
+
+
+def settings(records: Sequence[RunRecord], keys: Sequence[str] | None) -> list[str]:
+    """What tells each run from the others, apart from dataset and seed: "key=value, ...".
+
+    Of the given `keys`, or else of those in which runs on one dataset differ. Raises UserError for
+    a key that a run lacks and for two runs of one dataset, setting and seed.
+    """
+    if keys is None:
+        keys = differing_keys(records)
+    else:
+        for record in records:
+            for key in keys:
+                if key not in record.config:
+                    raise UserError(f"{record.path} has no key {key!r}: check its spelling")
+    programs = {record.program for record in records}
+    names = []
+    for record in records:
+        parts = [record.program] if len(programs) > 1 else []
+        parts += [f"{key}={record.config[key]}" for key in keys if key in record.config]
+        names.append(", ".join(parts) or record.program)
+    seen: dict[tuple, Path] = {}
+    for record, name in zip(records, names, strict=True):
+        identity = (record.dataset, name, record.seed)
+        if identity in seen:
+            raise UserError(
+                f"{record.path} and {seen[identity]} both are seed {record.seed} of {name}: name"
+                " the keys that tell them apart with --by, or give fewer runs"
+            )
+        seen[identity] = record.path
+    return names
+
+
+def differing_keys(records: Sequence[RunRecord], known: Sequence[str] = ()) -> list[str]:
+    """Keys besides the `known` ones whose value differs between runs on one dataset, in config
+    order; of keys that have one value in every run (rates that a sweep ties) only the first."""
+    found = list(known)
+    for key in dict.fromkeys(key for record in records for key in record.config):
+        if key not in known and _is_setting(key) and _differs(records, key):
+            told = [str(record.config.get(key)) for record in records]
+            if told not in [[str(record.config.get(k)) for record in records] for k in found]:
+                found.append(key)
+    return found[len(known) :]
+
+
+def by_setting(records: Sequence[RunRecord], names: Sequence[str]) -> dict[str, list[RunRecord]]:
+    """The runs of each setting, the settings in order."""
+    return {
+        setting: [record for record, name in zip(records, names, strict=True) if name == setting]
+        for setting in in_order(names)
+    }
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Distinct setting names, numbers by size and words by the alphabet."""
+
+    def rank(name: str) -> list:
+        words = name.replace("=", ", ").split(", ")
+        return [(0, float(word), "") if _is_number(word) else (1, 0.0, word) for word in words]
+
+    return sorted(set(names), key=rank)
+
+
+def _read_run(folder: Path) -> RunRecord:
+    """Raises UserError for what is no whole run."""
+    file = folder / "config.yaml"
+    if not file.exists():
+        raise UserError(f"{folder} has metrics.jsonl but no config.yaml: it is not a whole run")
+    try:
+        config, rows = read_config(file), read_rows(folder / "metrics.jsonl")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder} cannot be read: {error}") from error
+    for key, kind in (("dataset_name", str), ("seed", int)):
+        if not isinstance(config.get(key), kind):
+            raise UserError(f"{file} has no {key}: it is not a run's configuration")
+    # a run that was copied without finished.json is whole if its metrics are
+    finished = (folder / "finished.json").exists() or (
+        bool(rows) and rows[-1][metrics.STEP] == config.get("train.grad_steps")
+    )
+    return RunRecord(folder, _program(config), config, rows, finished)
+
+
+def _program(config: dict[str, Any]) -> str:
+    """The kind of agent, which its configuration tells also where a run has been moved."""
+    if "train.critic_enc_lr" in config:
+        return "recurrent"
+    return "Markov" if "train.critic_lr" in config else "bandit"
+
+
+def _differs(records: Sequence[RunRecord], key: str) -> bool:
+    """Whether two runs on one dataset, both of which have the key, have different values."""
+    values: dict[str, set[str]] = {}
+    for record in records:
+        if key in record.config:
+            values.setdefault(record.dataset, set()).add(str(record.config[key]))
+    return any(len(of_dataset) > 1 for of_dataset in values.values())
+
+
+def _is_setting(key: str) -> bool:
+    return not (
+        key in _NOT_A_SETTING
+        or key.partition(".")[0] in _GROUPS_NOT_A_SETTING
+        or key.endswith(_ENDINGS_NOT_A_SETTING)
+    )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""From what Hydra composed to a checked, typed configuration; Hydra's errors in one sentence."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    OmegaConfBaseException,
+    ValidationError,
+)
+from yaml import YAMLError
+
+from harness.checkout import CONFIG_ROOT
+from harness.configuration.debug import shrink
+from harness.configuration.schema import ProgramConfig
+from harness.configuration.validation import validate
+from harness.errors import UserError
+
+
+def as_config(composed: DictConfig, overrides: Sequence[str]) -> Any:
+    """The dataclass instance behind a composed config: no stray keys, debug applied, validated.
+
+    `overrides` are the command line's, which `debug: true` leaves alone. Raises UserError.
+    """
+    schema = OmegaConf.get_type(composed)
+    if not is_dataclass(schema):
+        raise UserError(
+            "the chosen YAML file is not a configuration of these programs: start its defaults"
+            " list with cont_schema, markov_schema or bandit_schema"
+        )
+    with readable_errors():
+        config = OmegaConf.to_object(composed)
+    # A + override gets past Hydra's check, and would be ignored in silence.
+    for key in _keys(composed):
+        if key not in known_keys(schema):
+            raise UserError(_unknown_key(key, known_keys(schema)))
+    if config.debug:
+        shrink(config, keep=overridden_keys(overrides))
+    validate(config)
+    return config
+
+
+def overridden_keys(overrides: Sequence[str]) -> set[str]:
+    """The dotted keys that a command line sets."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {override.key_or_group for override in parsed}
+
+
+def known_keys(schema: type, prefix: str = "") -> list[str]:
+    """Every dotted key of a schema, groups included."""
+    keys = []
+    for a_field in fields(schema):
+        key = prefix + a_field.name
+        keys.append(key)
+        if is_dataclass(a_field.type):
+            keys += known_keys(a_field.type, key + ".")
+    return keys
+
+
+def _keys(composed: DictConfig, prefix: str = "") -> Iterator[str]:
+    for name in composed:
+        key = f"{prefix}{name}"
+        yield key
+        child = composed._get_node(name)
+        # Only groups of the schema are typed; env.kwargs and epoch_caps hold free keys.
+        if isinstance(child, DictConfig) and is_dataclass(OmegaConf.get_type(child)):
+            yield from _keys(child, key + ".")
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turns what Hydra and OmegaConf raise about a user's config into a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_sentence(error)) from error
+    except YAMLError as error:
+        # its text holds the file and the line
+        text = " ".join(str(error).split())
+        raise UserError(f"a configuration file is not YAML: {text}; correct it") from error
+
+
+def _sentence(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} must be given: add {cause.full_key}=<value> to the command line"
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        # OmegaConf names the first part that it does not know, Hydra the whole key.
+        typed = re.match(r"Could not override '(.+)'", str(error))
+        return _unknown_key(typed[1] if typed else cause.full_key, _known_to(cause))
+    if isinstance(cause, ValidationError):
+        return f"{cause.full_key}: {_first_line(cause)}"
+    if isinstance(error, MissingConfigException):
+        return _missing_file(error)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {error.override!r}: {_first_line(error)}"
+    text = _first_line(error)
+    if text.startswith("Could not override 'task'"):
+        return (
+            "task= belongs to the recurrent agent's base.yaml and base_no_ln.yaml, where the"
+            " domain has tuned tasks: here, give dataset_name= and the values themselves"
+        )
+    if text.startswith("Ambiguous value"):
+        return f"{text}: add -m to run one job for each value, or write a list as key=[1,2]"
+    if cause is not error:
+        return f"{text}: {_first_line(cause)}"
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def _missing_file(error: MissingConfigException) -> str:
+    if error.options is None:
+        return " ".join(str(error).split()).rstrip(".")
+    missing = str(error.missing_cfg_file)
+    group, _, name = missing.rpartition("/")
+    return f"there is no {group} {name!r}: {_nearest(name, error.options)}"
+
+
+def _unknown_key(key: str, known: Collection[str]) -> str:
+    if key in known:
+        # a group of free keys, given as a whole
+        return f"{key} takes its entries one by one: +{key}.<name>=<value>"
+    return f"unknown key {key!r}: {_nearest(key, known)}"
+
+
+def _nearest(word: str, words: Collection[str]) -> str:
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if not near:
+        # A right name in the wrong group is nearest by its last part.
+        near = [known for known in words if known.rpartition(".")[2] == word.rpartition(".")[2]][:1]
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "choose one of " + ", ".join(sorted(word for word in words if "." not in word))
+
+
+def _known_to(error: OmegaConfBaseException) -> list[str]:
+    """The keys of the configuration in which an unknown one was used."""
+    schema = OmegaConf.get_type(error.parent_node._get_root())
+    return known_keys(schema) if is_dataclass(schema) else []
+
+
+def load_config(
+    name: str, overrides: Sequence[str] = (), *, root: Path = CONFIG_ROOT
+) -> ProgramConfig:
+    """The checked configuration that a command line composes, for notebooks and tests.
+
+    `name` is a file below `root` without its suffix ("pendulum/base"); `overrides` are as typed
+    ("train.grad_steps=10"). Raises UserError as the programs do.
+    """
+    from hydra import compose, initialize_config_dir
+
+    path = root / name
+    with readable_errors(), initialize_config_dir(str(path.parent), version_base="1.3"):
+        return as_config(compose(path.name, overrides=list(overrides)), overrides)

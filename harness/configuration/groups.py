@@ -1,0 +1,233 @@
+"""The groups of the configuration: published key names, types, defaults and ranges.
+
+The defaults are the published ones of the D4RL locomotion benchmark; `configs/<domain>` holds what
+differs elsewhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import SI
+
+from harness.configuration.settings import choice, count, number
+
+UNCERTAINTIES = ("epi_mean", "ale_max", "total_var")
+
+
+@dataclass
+class EnsembleConfig:
+    """Training of the world-model ensemble (spec 2.3)."""
+
+    total_size: int = count(128)
+    hidden_size: int = count(200)
+    has_ln: bool = True
+    # Published cap of each dataset; a dataset without one trains until its patience runs out.
+    epoch_caps: dict[str, int] = field(default_factory=dict)
+    total_epochs: int | None = count(SI("${oc.select:ensemble.epoch_caps.${dataset_name},null}"))
+    max_epochs_since_update: int = count(5)
+    improve_thres: float = number(0.01, "[0, 1)")
+    batch_size: int = count(256)
+    lr: float = number(1e-3, "(0, inf)")
+    weight_decay: float = number(5e-5, "[0, inf)")
+    # The wandb project of the ensemble's own training.
+    domain: str = SI("ensemble_${domain}")
+    save_dir: str = SI("offline_world/ckpt/${domain}")
+    plot_dir: str = SI("plt/${domain}")
+
+
+@dataclass
+class BanditEnsembleConfig:
+    """Training of the bandit's reward ensemble (spec 2.3); its files go to `collect.save_dir`."""
+
+    total_size: int = count(128)
+    hidden_size: int = count(16)
+    total_epochs: int | None = count(500)
+    max_epochs_since_update: int = count(5)
+    # An absolute decrease of the loss, unlike the continuous ensemble's relative one.
+    improve_thres: float = number(1e-3, "[0, inf)")
+    batch_size: int = count(128)
+    lr: float = number(1e-3, "(0, inf)")
+    weight_decay: float = number(1e-4, "[0, inf)")
+    domain: str = "ensemble_bandit"
+    plot_dir: str = "plt/bandit"
+
+
+@dataclass
+class EvalConfig:
+    """Evaluations over the run, and environments (or bandit episodes) in each (spec 6)."""
+
+    times: int = count(100)
+    real_episodes: int = count(20)
+
+
+@dataclass
+class BanditEvalConfig(EvalConfig):
+    rollout_episodes: int = count(100)
+
+
+@dataclass
+class CollectConfig:
+    """Imagined rollouts (spec 2.5 and 3)."""
+
+    ensemble_size: int = count(100)
+    parallel_size: int = count(100)
+    penalty_coef: float = number(0.0, "[0, inf)")
+    unc_type: str = choice(*UNCERTAINTIES)
+    # Negative: rollouts are never cut for their uncertainty.
+    unc_quantile: float = number(1.0, "(-inf, 1]")
+    # -1: only the environment's horizon ends a rollout.
+    max_rollout_len: int = number(-1, "[-1, inf)")
+    start_from_s0: bool = False
+
+
+@dataclass
+class BanditCollectConfig:
+    """Pulls in the reward ensemble, with decaying random exploration (spec 6)."""
+
+    data_path: str = "offline_world/data/bandit.npz"
+    save_dir: str = "offline_world/ckpt/bandit"
+    ensemble_size: int = count(100)
+    parallel_size: int = count(100)
+    penalty_coef: float = number(0.0, "[0, inf)")
+    unc_type: str = choice(*UNCERTAINTIES)
+    eps_start: float = number(1.0, "[0, 1]")
+    eps_end: float = number(0.1, "[0, 1]")
+    eps_end_ratio: float = number(0.1, "(0, 1]")
+
+
+@dataclass
+class TrainConfig:
+    """What the three agents' training has in common (spec 5.3 to 5.5)."""
+
+    grad_steps: int = count(2_000_000)
+    batch_size: int = number(2048, "[2, inf)")
+    # Row numbers and their sums are 32-bit integers.
+    buffer_size: int = number(40_000_000, "[1, 1073741824]")
+    utd: float = number(0.05, "(0, inf)")
+    weight_decay: float = number(0.0, "[0, inf)")
+    gamma: float = number(0.99, "[0, 1]")
+    target_tau: float = number(0.005, "(0, 1]")
+    adam_eps: float = number(1e-8, "(0, inf)")
+    gradient_scale: float = number(1000.0, "(0, inf)")
+    # Where the replay lives; auto: on the device if it fits.
+    replay: str = choice("auto", "device", "host")
+    # How the recurrence is executed; auto: by backend and length.
+    memory_scan: str = choice("auto", "sequential", "chunked", "associative")
+
+
+@dataclass
+class ActorCriticTrainConfig(TrainConfig):
+    critic_lr_ratio: float = number(1.0, "[0, 1]")
+    actor_lr_ratio: float = number(0.0, "[0, 1]")
+    alpha_lr: float = number(1e-4, "(0, inf)")
+    real_weight: float = number(0.05, "[0, 1]")
+    backup_entropy: bool = True
+
+
+@dataclass
+class RecurrentTrainConfig(ActorCriticTrainConfig):
+    critic_head_lr: float = number(1e-4, "(0, inf)")
+    actor_head_lr: float = number(1e-4, "(0, inf)")
+    critic_enc_lr: float = number(1e-5, "(0, inf)")
+    actor_enc_lr: float = number(1e-5, "(0, inf)")
+
+
+@dataclass
+class MarkovTrainConfig(ActorCriticTrainConfig):
+    critic_lr: float = number(1e-4, "(0, inf)")
+    actor_lr: float = number(1e-4, "(0, inf)")
+
+
+@dataclass
+class BanditTrainConfig(TrainConfig):
+    grad_steps: int = count(20_000)
+    batch_size: int = number(1000, "[2, inf)")
+    buffer_size: int = number(1_000_000, "[1, 1073741824]")
+    utd: float = number(0.02, "(0, inf)")
+    enc_lr: float = number(3e-6, "(0, inf)")
+    head_lr: float = number(1e-4, "(0, inf)")
+    lr_ratio: float = number(1.0, "[0, 1]")
+    gradient_scale: float = number(1.0, "(0, inf)")
+
+
+@dataclass
+class MemoryConfig:
+    """The stack of linear recurrent units (spec 5.1)."""
+
+    d_model: int = count(256)
+    d_hidden: int = count(128)
+    n_layers: int = count(2)
+    r_min: float = number(0.0, "[0, 1)")
+    r_max: float = number(0.9, "(0, 1)")
+
+
+@dataclass
+class BanditModelConfig:
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    head_d_hidden: int = count(256)
+    head_n_layers: int = count(2)
+
+
+@dataclass
+class StudyConfig:
+    """Which agents a study trains: one for every seed and penalty."""
+
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    penalties: list[float] = field(default_factory=lambda: [0.0, 0.1, 0.5, 2.5])
+
+
+@dataclass
+class ActorCriticModelConfig:
+    """Critics and temperature of the continuous agents (spec 5.2 and 5.3)."""
+
+    num_critics: int = count(10)
+    sampled_critics: int = count(2)
+    # Null: the temperature stays at init_alpha.
+    target_alpha_ratio: float | None = number(1.0, "(0, inf)")
+    init_alpha: float = number(0.2, "(0, inf)")
+
+
+@dataclass
+class RecurrentModelConfig(ActorCriticModelConfig):
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    head_d_hidden: int = count(256)
+    head_n_layers: int = count(2)
+
+
+@dataclass
+class MarkovModelConfig(ActorCriticModelConfig):
+    d_hidden: int = count(256)
+    n_layers: int = count(2)
+
+
+@dataclass
+class EnvConfig:
+    """A user's own environment and data (domains custom and pendulum); unused elsewhere."""
+
+    # A name registered with gymnasium, and what gymnasium.make gets besides it.
+    id: str | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    # An HDF5 file in D4RL's layout, or minari:<name> for a local Minari dataset.
+    dataset_path: str | None = None
+    # Steps after which an episode is cut off.
+    horizon: int | None = count(None)
+    # "never", or the dotted path of a jnp function of one (state, action, next state).
+    termination: str = "never"
+    # Returns with the normalised scores 0 and 1.
+    ref_min: float | None = None
+    ref_max: float | None = None
+
+
+@dataclass
+class WandbConfig:
+    # auto: online where a login exists, else offline.
+    mode: str = choice("auto", "online", "offline", "disabled")
+    # Null: the domain's name for agents, ensemble.domain for world models.
+    project: str | None = None
+    entity: str | None = None
+    group: str | None = None
+
+
+@dataclass
+class CheckpointConfig:
+    every_minutes: float = number(10.0, "(0, inf)")

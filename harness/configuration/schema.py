@@ -1,0 +1,134 @@
+"""The typed configuration of every program, and its registration with Hydra.
+
+`configs/<domain>/*.yaml` start from one of the schemas stored here, which hold types and shared
+defaults in one place. Importing this module makes the schemas known to Hydra.
+"""
+
+from dataclasses import dataclass, field
+
+from hydra.conf import HydraConf, RunDir, SweepDir
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from harness.configuration.groups import (
+    BanditCollectConfig,
+    BanditEnsembleConfig,
+    BanditEvalConfig,
+    BanditModelConfig,
+    BanditTrainConfig,
+    CheckpointConfig,
+    CollectConfig,
+    EnsembleConfig,
+    EnvConfig,
+    EvalConfig,
+    MarkovModelConfig,
+    MarkovTrainConfig,
+    RecurrentModelConfig,
+    RecurrentTrainConfig,
+    StudyConfig,
+    WandbConfig,
+)
+from harness.configuration.settings import choice, number
+from harness.configuration.sweeps import register_sweeps
+
+
+@dataclass
+class ProgramConfig:
+    """What every program has in common, whatever it trains."""
+
+    domain: str = MISSING
+    dataset_name: str = MISSING
+    # Seeds feed 32-bit generators (numpy, gym, jax keys).
+    seed: int = number(0, "[0, 4294967295]")
+    debug: bool = False
+    save_agent: bool = False
+    save_agent_root: str | None = None
+    load_agent_path: str | None = None
+    run_root: str = "runs"
+    # Null: named below run_root by program, dataset, overrides and seed.
+    run_dir: str | None = None
+    engine: str = choice("mujoco", "mujoco_py")
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+
+@dataclass
+class ContinuousConfig(ProgramConfig):
+    """What the continuous agents share: a world model, rollouts in it, a real environment."""
+
+    # Dataset that eval_error.py takes its trajectories from.
+    eval_dataset: str | None = None
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    env: EnvConfig = field(default_factory=EnvConfig)
+
+
+@dataclass
+class ContConfig(ContinuousConfig):
+    """The recurrent agent (`base.yaml`, `base_no_ln.yaml`)."""
+
+    train: RecurrentTrainConfig = field(default_factory=RecurrentTrainConfig)
+    model: RecurrentModelConfig = field(default_factory=RecurrentModelConfig)
+
+
+@dataclass
+class MarkovConfig(ContinuousConfig):
+    """The memoryless ablation (`base_markov.yaml`)."""
+
+    train: MarkovTrainConfig = field(default_factory=MarkovTrainConfig)
+    model: MarkovModelConfig = field(default_factory=MarkovModelConfig)
+
+
+@dataclass
+class BanditConfig(ProgramConfig):
+    """The bandit study (`offline_bandit.yaml`)."""
+
+    domain: str = "bandit"
+    dataset_name: str = "bandit"
+    ensemble: BanditEnsembleConfig = field(default_factory=BanditEnsembleConfig)
+    eval: BanditEvalConfig = field(default_factory=BanditEvalConfig)
+    collect: BanditCollectConfig = field(default_factory=BanditCollectConfig)
+    train: BanditTrainConfig = field(default_factory=BanditTrainConfig)
+    model: BanditModelConfig = field(default_factory=BanditModelConfig)
+
+
+@dataclass
+class BanditStudyConfig(BanditConfig):
+    """Several agents of the bandit study in one process (`bandit_study.yaml`)."""
+
+    study: StudyConfig = field(default_factory=StudyConfig)
+
+
+def _hydra_defaults() -> list:
+    """Hydra's own defaults list without its loggers, which write a file and talk over JAX's."""
+    silent = ("job_logging", "hydra_logging")
+    return [
+        {group: "none" if group in silent else option for group, option in entry.items()}
+        for entry in HydraConf().defaults
+    ]
+
+
+def _register() -> None:
+    store = ConfigStore.instance()
+    store.store(name="cont_schema", node=ContConfig)
+    store.store(name="markov_schema", node=MarkovConfig)
+    store.store(name="bandit_schema", node=BanditConfig)
+    store.store(name="bandit_study_schema", node=BanditStudyConfig)
+    register_sweeps(store)
+    # Our run directories replace Hydra's, so it must neither change directory nor make outputs/;
+    # a sweep still needs somewhere for its record of jobs.
+    store.store(
+        group="hydra",
+        name="config",
+        node=HydraConf(
+            defaults=_hydra_defaults(),
+            run=RunDir(dir="."),
+            sweep=SweepDir(dir="${run_root}/sweeps/${now:%Y-%m-%d_%H-%M-%S}", subdir="."),
+            output_subdir=None,
+        ),
+        provider="neubay",
+    )
+
+
+_register()

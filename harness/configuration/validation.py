@@ -1,0 +1,169 @@
+"""Every check of a configuration that needs nothing but the configuration."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.configuration.schema import (
+    BanditConfig,
+    BanditStudyConfig,
+    ContinuousConfig,
+    ProgramConfig,
+)
+from harness.configuration.settings import interval_of, options_of
+from harness.errors import UserError
+
+# Their environment is described by the env group instead of being known by its dataset's name.
+DESCRIBED_DOMAINS = ("custom", "pendulum")
+
+
+def validate(config: ProgramConfig) -> None:
+    """Raises UserError for the first value out of range or at odds with another one."""
+    for key, value, a_field in _values(config):
+        _check_value(key, value, interval_of(a_field), options_of(a_field))
+    _check_program(config)
+    _check_sizes(config)
+    if isinstance(config, BanditConfig):
+        _check_bandit(config)
+    if isinstance(config, BanditStudyConfig):
+        _check_study(config)
+    if isinstance(config, ContinuousConfig):
+        _check_continuous(config)
+    if hasattr(config.model, "memory"):
+        _check_memory(config)
+
+
+def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for a_field in fields(group):
+        value = getattr(group, a_field.name)
+        if is_dataclass(value):
+            yield from _values(value, f"{prefix}{a_field.name}.")
+        else:
+            yield prefix + a_field.name, value, a_field
+
+
+def _check_value(key: str, value: Any, interval: Any, options: Any) -> None:
+    if interval is not None and value is not None and not interval.contains(value):
+        raise UserError(f"{key}={value} is out of range: give a value in {interval.text}")
+    if options is not None and value not in options:
+        raise UserError(f"{key}={value} is not known: give one of {', '.join(options)}")
+
+
+def _check_program(config: ProgramConfig) -> None:
+    if not config.dataset_name.strip():
+        raise UserError("dataset_name is empty: give the dataset's name")
+    if config.save_agent and config.save_agent_root is None:
+        raise UserError(
+            "save_agent=true needs a place to save to: give save_agent_root=<folder>, or leave"
+            " save_agent out (the run directory keeps the final agent in any case)"
+        )
+    if (
+        config.load_agent_path is not None
+        and not Path(config.load_agent_path).expanduser().is_dir()
+    ):
+        raise UserError(
+            f"load_agent_path={config.load_agent_path} does not exist or is no folder: give the"
+            " `agent` folder of a finished run"
+        )
+
+
+def _check_sizes(config: Any) -> None:
+    ensemble, collect, train = config.ensemble, config.collect, config.train
+    if collect.ensemble_size > ensemble.total_size:
+        raise UserError(
+            f"collect.ensemble_size={collect.ensemble_size} is more than the"
+            f" ensemble.total_size={ensemble.total_size} members there are: lower the first or"
+            " raise the second"
+        )
+    if collect.parallel_size % collect.ensemble_size:
+        raise UserError(
+            f"collect.parallel_size={collect.parallel_size} is not a multiple of"
+            f" collect.ensemble_size={collect.ensemble_size}: every member needs the same number"
+            " of rollouts"
+        )
+    if train.batch_size > train.buffer_size:
+        raise UserError(
+            f"train.batch_size={train.batch_size} is more rows than"
+            f" train.buffer_size={train.buffer_size} holds: lower the first or raise the second"
+        )
+    if config.eval.times > train.grad_steps:
+        raise UserError(
+            f"eval.times={config.eval.times} is more than train.grad_steps={train.grad_steps}:"
+            " at most one evaluation fits between two gradient steps"
+        )
+
+
+def _check_continuous(config: Any) -> None:
+    collect, model = config.collect, config.model
+    if collect.unc_quantile == 0:
+        raise UserError(
+            "collect.unc_quantile=0 would cut every rollout at its first step: give a value in"
+            " (0, 1], or a negative one for no limit"
+        )
+    if collect.max_rollout_len == 0:
+        raise UserError(
+            "collect.max_rollout_len=0 leaves no rollout: give a positive length, or -1 for no"
+            " limit but the horizon"
+        )
+    if model.sampled_critics > model.num_critics:
+        raise UserError(
+            f"model.sampled_critics={model.sampled_critics} is more than the"
+            f" model.num_critics={model.num_critics} there are: lower the first or raise the second"
+        )
+    if config.domain in DESCRIBED_DOMAINS:
+        _check_environment(config)
+
+
+def _check_environment(config: ContinuousConfig) -> None:
+    env = config.env
+    needed = ["id", "horizon", "ref_min", "ref_max"]
+    if config.domain == "custom":
+        needed.append("dataset_path")
+    for name in needed:
+        if getattr(env, name) is None:
+            raise UserError(
+                f"domain {config.domain} needs env.{name}: give it in your copy of"
+                " configs/custom/shared.yaml or on the command line"
+            )
+    if env.ref_min >= env.ref_max:
+        raise UserError(
+            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}: they are the"
+            " returns with the scores 0 and 1"
+        )
+
+
+def _check_bandit(config: BanditConfig) -> None:
+    if config.collect.eps_end > config.collect.eps_start:
+        raise UserError(
+            f"collect.eps_end={config.collect.eps_end} is above"
+            f" collect.eps_start={config.collect.eps_start}: exploration can only decrease"
+        )
+
+
+def _check_study(config: BanditStudyConfig) -> None:
+    for key, values, lowest in (
+        ("seeds", config.study.seeds, 0),
+        ("penalties", config.study.penalties, 0.0),
+    ):
+        if not values or len(set(values)) < len(values) or min(values) < lowest:
+            raise UserError(
+                f"study.{key}={values} must be different numbers, none below {lowest:g}: write them"
+                " as [1,2]"
+            )
+    if config.seed or config.collect.penalty_coef:
+        raise UserError(
+            "a study trains an agent for each of study.seeds and study.penalties: give those lists"
+            " instead of seed and collect.penalty_coef"
+        )
+    if config.load_agent_path is not None:
+        raise UserError("load_agent_path is for a single agent: use offline_bandit.py instead")
+
+
+def _check_memory(config: Any) -> None:
+    memory = config.model.memory
+    if memory.r_min >= memory.r_max:
+        raise UserError(
+            f"model.memory.r_min={memory.r_min} must be below model.memory.r_max={memory.r_max}:"
+            " they bound the eigenvalues at the start"
+        )

@@ -1,0 +1,153 @@
+"""wandb, never in the way: no prompt, no crash when the network fails, one run across restarts."""
+
+import netrc
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.configuration.schema import ProgramConfig
+from harness.errors import UserError
+from harness.files import write_text
+from harness.log.metrics import STEP
+from harness.run.directory import RunDirectory
+
+# A server that cannot be reached must cost a run seconds, at its start and at its end.
+_INIT_SECONDS = 20
+_FINISH_SECONDS = 60
+# Offline nothing can be unreachable: wandb's own process is only slow to start on a busy machine.
+_LOCAL_SECONDS = 90
+_LOCAL_ATTEMPTS = 3
+_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
+
+
+class WandbRun:
+    """A wandb run that turns itself off at the first failure; metrics.jsonl has everything."""
+
+    def __init__(self, run: RunDirectory, config: ProgramConfig):
+        os.environ.setdefault("WANDB_SILENT", "true")
+        import wandb
+
+        self._wandb = wandb
+        # Besides wandb's own errors: a lost service process shows as a closed connection.
+        self._failures = (wandb.errors.Error, OSError, TimeoutError)
+        self._run: Any = None
+        mode = server_mode(config.wandb.mode)
+        if mode == "disabled":
+            return
+        attempts = ["offline"] * _LOCAL_ATTEMPTS
+        if mode != "offline":
+            attempts.insert(0, mode)
+        for attempt in attempts:
+            try:
+                self._run = self._init(attempt, run, config)
+                self._run.define_metric("*", step_metric=STEP)
+                return
+            except self._failures as error:
+                last = error
+            if attempt != "offline":
+                _warn(f"wandb cannot be reached ({_brief(last)}), so this run is logged offline")
+            # The failed attempt still holds the run's id in wandb's service process.
+            wandb.teardown()
+        self._give_up(last)
+
+    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
+        self._guarded(lambda: self._run.log({**metrics, STEP: int(step)}))
+
+    def image(self, step: int, name: str, path: Path) -> None:
+        self._guarded(lambda: self._run.log({name: self._wandb.Image(str(path)), STEP: int(step)}))
+
+    def close(self, exit_code: int) -> None:
+        def finish():
+            self._run.finish(exit_code=exit_code)
+            # Its service process may still be writing, and would be ended with this one.
+            self._wandb.teardown()
+
+        self._guarded(finish)
+        self._run = None
+
+    def _init(self, mode: str, run: RunDirectory, config: ProgramConfig) -> Any:
+        project = config.ensemble.domain if run.program.endswith("_ensemble") else config.domain
+        return self._wandb.init(
+            mode=mode,
+            project=config.wandb.project or project,
+            entity=config.wandb.entity,
+            group=config.wandb.group,
+            name="/".join(run.path.absolute().parts[-3:]),
+            id=_run_id(run.path / "wandb_id.txt"),
+            resume="allow",
+            dir=str(run.path),
+            config=asdict(config),
+            settings=self._wandb.Settings(
+                silent=True,
+                console="off",
+                init_timeout=_LOCAL_SECONDS if mode == "offline" else _INIT_SECONDS,
+                finish_timeout=_FINISH_SECONDS,
+            ),
+        )
+
+    def _guarded(self, call: Any) -> None:
+        if self._run is None:
+            return
+        try:
+            call()
+        except self._failures as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        _warn(f"wandb failed ({_brief(error)}), so only metrics.jsonl goes on")
+        self._run = None
+
+
+def server_mode(mode: str) -> str:
+    """`wandb_mode` for the server that wandb's own settings name."""
+    import wandb
+
+    return wandb_mode(mode, wandb.Settings().base_url)
+
+
+def wandb_mode(mode: str, server: str) -> str:
+    """What `wandb.mode` means here: auto is online where a login for `server` exists, else offline.
+
+    Raises UserError for `online` without a login, where wandb would stop and ask for one.
+    """
+    if mode == "auto":
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_login(server) else "offline")
+        if mode not in _MODES:
+            raise UserError(f"WANDB_MODE={mode} is not known: give one of {', '.join(_MODES)}")
+        return mode
+    if mode == "online" and not _has_login(server):
+        raise UserError(
+            "wandb.mode=online needs a login: run `wandb login` or set WANDB_API_KEY, or use"
+            " wandb.mode=offline"
+        )
+    return mode
+
+
+def _has_login(server: str) -> bool:
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    file = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    try:
+        return netrc.netrc(str(file)).authenticators(urlsplit(server).hostname or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def _run_id(file: Path) -> str:
+    """The id under which every session of this run logs."""
+    if not file.exists():
+        write_text(file, uuid.uuid4().hex[:8] + "\n")
+    return file.read_text().strip()
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,31 @@
+"""How the running program was started, to name the command of another one that it needs."""
+
+import os
+import shlex
+from collections.abc import Collection
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+
+from harness.checkout import CONFIG_ROOT
+
+
+def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> str:
+    """The command line that starts `script` with the present configuration.
+
+    `script` is relative to the repository; of the present overrides, those of `keys` (a dotted key
+    or a group) go with it. Outside a program (a notebook) there is no command line, and the answer
+    is `script` with the arguments in `otherwise`.
+    """
+    if not HydraConfig.initialized():
+        return f"python {script} {otherwise}"
+    settings = HydraConfig.get()
+    folder = next(s.path for s in settings.runtime.config_sources if s.provider == "main")
+    # Hydra reads a relative --config-path from the script's own folder.
+    path = os.path.relpath(folder, CONFIG_ROOT.parent / Path(script).parent)
+    arguments = [f"--config-path={path}", f"--config-name={settings.job.config_name}"]
+    for override in settings.overrides.task:
+        key = override.lstrip("+~").partition("=")[0]
+        if any(key == kept or key.startswith(f"{kept}.") for kept in keys):
+            arguments.append(override)
+    return shlex.join(["python", script, *arguments])

@@ -1,0 +1,72 @@
+"""Evaluating the agent that a run ended with."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import equinox as eqx
+import jax
+from rich.console import Console
+from rich.table import Table
+
+from experience.real.evaluator import Evaluation
+from experience.real.vector_env import make_vector_env
+from experience.tasks import get_task
+from experience.wrapper import engine_info
+from harness.errors import UserError
+from harness.files import write_text
+from programs.agent_files import load_agent
+from programs.saved_runs import BUILDERS, read_config
+from programs.scoring import make_play
+
+
+def evaluate_run(run: Path, copies: int | None, seed: int) -> Path:
+    """Play `copies` real environments (by default the run's own number) with the run's agent.
+
+    Prints both protocols of spec 6 and writes them to `evaluation.json` in the run directory, whose
+    path it returns. Raises UserError if the directory holds no finished agent.
+    """
+    config = read_config(run)
+    if not (run / "agent").is_dir():
+        raise UserError(
+            f"{run} has no agent yet: the command that started it continues it to its end"
+        )
+    task = get_task(config.domain, config.dataset_name, config.env)
+    copies = config.eval.real_episodes if copies is None else copies
+    with closing(
+        make_vector_env(config.domain, config.dataset_name, copies, config.env, config.engine)
+    ) as envs:
+        agent = BUILDERS[type(config)](config, envs.state_dim, envs.action_dim)
+        # only the networks' shapes are wanted of it: nothing is drawn or compiled
+        blank = eqx.filter_eval_shape(agent.init, jax.random.key(0))
+        learner = load_agent(run / "agent", agent, blank)
+        evaluation = make_play(agent, task, envs)(learner, seed)
+    Console(width=100).print(_table(config.dataset_name, evaluation))
+    engine = engine_info(config.domain, config.engine)
+    record = {
+        "dataset_name": config.dataset_name,
+        "environments": copies,
+        "steps_each": task.horizon,
+        "seed": seed,
+        "engine": {"name": engine.name, "version": engine.version},
+        "reference_protocol": vars(evaluation.reference),
+        "one_episode_per_environment": vars(evaluation.first),
+    }
+    path = run / "evaluation.json"
+    write_text(path, json.dumps(record, indent=2) + "\n")
+    print(path)
+    return path
+
+
+def _table(title: str, evaluation: Evaluation) -> Table:
+    table = Table("protocol", "score", "return", "length", "episodes", title=title)
+    rows = {"reference": evaluation.reference, "one per environment": evaluation.first}
+    for name, figures in rows.items():
+        table.add_row(
+            name,
+            f"{figures.score:.3f}",
+            f"{figures.return_mean:.1f} ± {figures.return_std:.1f}",
+            f"{figures.length_mean:.0f} ± {figures.length_std:.0f}",
+            str(figures.episodes),
+        )
+    return table

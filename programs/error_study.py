@@ -1,0 +1,84 @@
+"""What eval_error.py does: one world model, one evaluation dataset, one file of arrays."""
+
+import jax
+import numpy as np
+
+from experience.data.dataset import check_dimensions, load_dataset
+from experience.real.oracle import LocomotionOracle, PendulumOracle, make_oracle
+from experience.tasks import get_task
+from experience.wrapper import engine_info
+from figures.error_files import TOLD_STEPS, error_file, evaluation_task, save_errors
+from harness.configuration.schema import ContinuousConfig
+from harness.errors import UserError
+from harness.run.directory import RunDirectory
+from programs.compounding_error import compounding_errors, logged_trajectories
+from programs.world_model import WorldData, build_world, training_uncertainties
+
+#: Quantiles of the training rows' uncertainty that are drawn as rollout thresholds.
+THRESHOLD_QUANTILES = (0.9, 0.99, 0.999, 1.0)
+
+
+def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
+    """Follow logged trajectories in the world model and leave all errors in a npz file.
+
+    `collect.unc_quantile` has no effect, as nothing is cut off.
+    """
+    task = get_task(config.domain, config.dataset_name, config.env)
+    dataset = load_dataset(task)
+    world = build_world(config, task, dataset)
+    other = evaluation_task(config)
+    elsewhere = load_dataset(other)
+    check_dimensions(
+        elsewhere,
+        dataset.observations.shape[1],
+        dataset.actions.shape[1],
+        f"dataset {other.dataset_name}",
+    )
+    logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))
+    key = jax.random.key(config.seed)
+    oracle = _oracle_of(config)
+    arrays = compounding_errors(world, logged, key, oracle)
+    if oracle is not None:
+        arrays |= _engine_arrays(config, logged.rewards.shape[1])
+    inputs = WorldData.from_dataset(dataset).inputs
+    uncertainties = training_uncertainties(world.ensemble, inputs, config.collect.unc_type)
+    arrays["threshold_quantiles"] = np.asarray(THRESHOLD_QUANTILES, np.float32)
+    arrays["thresholds"] = np.quantile(uncertainties, THRESHOLD_QUANTILES).astype(np.float32)
+
+    path = error_file(
+        config.ensemble.plot_dir,
+        config.dataset_name,
+        other.dataset_name,
+        world.ensemble.has_ln,
+        config.seed,
+    )
+    save_errors(path, arrays)
+    median = {
+        f"median_rmse_step{step}": float(np.nanmedian(arrays["rmse"][step - 1]))
+        for step in TOLD_STEPS
+        if step <= len(arrays["rmse"])
+    }
+    print(f"{logged.rewards.shape[1]} trajectories of {other.dataset_name}")
+    for name, value in median.items():
+        print(f"{name} {value:.4g}")
+    print(f"arrays {path}", flush=True)
+    run.finish([path], **median)
+
+
+def _engine_arrays(config: ContinuousConfig, trajectories: int) -> dict[str, np.ndarray]:
+    """Which engine made the oracle's truth, as strings (1, trajectory).
+
+    Of that shape they are put side by side with those of other seeds, like all arrays of a file.
+    """
+    engine = engine_info(config.domain, config.engine)
+    words = {"engine": engine.name, "engine_version": engine.version}
+    return {name: np.full((1, trajectories), word) for name, word in words.items()}
+
+
+def _oracle_of(config: ContinuousConfig) -> LocomotionOracle | PendulumOracle | None:
+    """The true environment, or None where no observation determines its state."""
+    try:
+        return make_oracle(config.domain, config.dataset_name, config.env, config.engine)
+    except UserError as reason:
+        print(f"without the true environment: {reason}", flush=True)
+        return None

@@ -1,0 +1,144 @@
+"""Checkpoints: exact round trips, mismatches named, and nothing lost by kills and full disks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from harness.errors import UserError
+from harness.run import checkpoint
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+SAVER = """
+import sys
+import numpy as np
+from harness.run import checkpoint
+checkpoint.save(sys.argv[1], 0, {"a": np.zeros(2_000_000)})
+print("saved", flush=True)
+for step in range(1, 10_000):
+    checkpoint.save(sys.argv[1], step, {"a": np.full(2_000_000, float(step))})
+"""
+
+
+class State(eqx.Module):
+    network: eqx.nn.MLP
+    key: jax.Array
+    host: np.ndarray
+    flags: jax.Array
+    nothing: jax.Array
+    updates: int
+    ratio: float
+
+
+def state(seed, width=8):
+    key = jax.random.key(seed)
+    return State(
+        network=eqx.nn.MLP(3, 2, width, 1, key=key),
+        key=key,
+        host=np.arange(5, dtype=np.int64) + 2**40 + seed,
+        flags=jnp.array([True, False]) ^ bool(seed),
+        nothing=jnp.zeros((2, 0)),
+        updates=7 + seed,
+        ratio=0.1 + seed,
+    )
+
+
+def test_round_trip_is_exact_and_keeps_the_newest(tmp_path):
+    assert checkpoint.restore(tmp_path / "none", state(1)) is None
+    checkpoint.save(tmp_path, 10, state(1))
+    checkpoint.save(tmp_path, 10, state(2))
+    checkpoint.save(tmp_path, 20, state(3))
+    step, restored = checkpoint.restore(tmp_path, state(0))
+    assert step == 20
+    assert eqx.tree_equal(restored, state(3), typematch=True)
+    assert jnp.array_equal(jax.random.normal(restored.key), jax.random.normal(jax.random.key(3)))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_restores_from_shapes_alone(tmp_path):
+    checkpoint.save(tmp_path, 1, {"a": jnp.arange(4.0)})
+    _, restored = checkpoint.restore(tmp_path, {"a": jax.ShapeDtypeStruct((4,), jnp.float32)})
+    assert jnp.array_equal(restored["a"], jnp.arange(4.0))
+
+
+def test_mismatches_name_the_leaf(tmp_path):
+    checkpoint.save(tmp_path, 1, state(1))
+    with pytest.raises(UserError, match=r"network/layers/0/weight as float32\[8, 3\].*\[9, 3\]"):
+        checkpoint.restore(tmp_path, state(1, width=9))
+    with pytest.raises(UserError, match="has no extra"):
+        checkpoint.restore(tmp_path, {**vars(state(1)), "extra": 1.0})
+    fewer = vars(state(1))
+    del fewer["host"]
+    with pytest.raises(UserError, match="unknown host"):
+        checkpoint.restore(tmp_path, fewer)
+    with pytest.raises(UserError, match=r"flags as bool\[2\].*float32\[2\]"):
+        checkpoint.restore(tmp_path, {**vars(state(1)), "flags": jnp.zeros(2)})
+
+
+@pytest.mark.parametrize("victim", ["_METADATA", "d/*", "ocdbt.process_0/d/*"])
+def test_damage_is_reported(tmp_path, victim):
+    saved = checkpoint.save(tmp_path, 1, {"a": np.random.default_rng(0).normal(size=100_000)})
+    file = max(saved.glob(victim), key=lambda path: path.stat().st_size)
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(UserError, match="damaged"):
+        checkpoint.restore(tmp_path, {"a": np.zeros(100_000)})
+
+
+def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_checkpoint(tmp_path):
+    saver = subprocess.Popen(
+        [sys.executable, "-c", SAVER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    try:
+        assert saver.stdout.readline() == "saved\n"
+        while not any("tmp" in name for name in os.listdir(tmp_path)):
+            assert saver.poll() is None
+    finally:
+        saver.kill()
+        saver.wait()
+    step, restored = checkpoint.restore(tmp_path, {"a": np.zeros(2_000_000)})
+    assert np.all(restored["a"] == step)
+    checkpoint.save(tmp_path, step + 1, {"a": np.zeros(2_000_000)})
+    assert len(os.listdir(tmp_path)) == 1, "what the killed save left is cleaned up"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MB, where this machine lets us make one."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)]
+    if sys.platform != "linux" or os.getuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("this machine does not allow mounts")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(small_disk):
+    small = {"a": np.arange(1000.0)}
+    checkpoint.save(small_disk, 1, small)
+    with pytest.raises(UserError, match="disk is full.*8,000,000 bytes"):
+        checkpoint.save(small_disk, 2, {"a": np.zeros(1_000_000)})
+    step, restored = checkpoint.restore(small_disk, small)
+    assert step == 1 and np.array_equal(restored["a"], small["a"])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_disk_that_fills_during_the_save(small_disk, monkeypatch):
+    small = {"a": np.arange(1000.0)}
+    checkpoint.save(small_disk, 1, small)
+    # Another program takes the space after it was found free.
+    monkeypatch.setattr(checkpoint, "_check_space", lambda target, size: None)
+    with pytest.raises(UserError, match="disk is full"):
+        checkpoint.save(small_disk, 2, {"a": np.random.default_rng(0).normal(size=1_000_000)})
+    assert checkpoint.restore(small_disk, small)[0] == 1
+    assert len(os.listdir(small_disk)) == 1

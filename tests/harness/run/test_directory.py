@@ -1,0 +1,148 @@
+"""The run directory: names, the lock, continuing, and what must not be mixed."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from harness.checkout import CONFIG_ROOT
+from harness.configuration.composition import load_config
+from harness.errors import UserError
+from harness.run.directory import open_run, run_name
+from harness.run.provenance import describe_environment
+
+HOLDER = """
+import sys
+from harness.configuration.composition import load_config
+from harness.run.directory import open_run
+with open_run("offline_cont", load_config("pendulum/base", [f"run_dir={sys.argv[1]}"])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def config_in(path, *overrides):
+    return load_config("pendulum/base", [f"run_dir={path}", *overrides])
+
+
+def test_names_tell_siblings_apart():
+    cases = [
+        (["seed=3", "dataset_name=x", "wandb.mode=offline", "run_root=r"], "base", "default"),
+        (["task=hopper_random", "seed=0"], "base", "task=hopper_random"),
+        (["train.utd=0.1", "collect.unc_quantile=0.9"], "base", None),
+        (["+eval_dataset=a/b c"], "base", "eval_dataset=a_b__c"),
+        # as typed, and as a sweep passes it on
+        (["debug=true", "train.alpha_lr=1e-5"], "base", "debug=True,train.alpha_lr=1e-05"),
+        (["debug=True", "train.alpha_lr=1e-05"], "base", "debug=True,train.alpha_lr=1e-05"),
+        ([], "base_no_ln", "base_no_ln"),
+        ([], "base_markov", "default"),
+    ]
+    for overrides, name, wanted in cases:
+        wanted = wanted or "collect.unc_quantile=0.9,train.utd=0.1"
+        assert run_name(overrides, name) == wanted
+    long = [f"train.utd={number}" for number in range(40)]
+    assert len(run_name(long, "base")) < 200
+    assert run_name(long, "base") != run_name([*long, "train.gamma=0.9"], "base")
+
+
+def test_default_place(tmp_path):
+    config = load_config("pendulum/base", [f"run_root={tmp_path}", "seed=4", "train.utd=0.1"])
+    with open_run("offline_cont", config, ["seed=4", "train.utd=0.1"]) as run:
+        assert run.path == tmp_path / "offline_cont/pendulum-random-v1/train.utd=0.1/seed4"
+        assert not run.continued and not run.finished
+
+
+def test_the_same_config_continues_and_another_is_refused(tmp_path):
+    path = tmp_path / "run"
+    with open_run("offline_cont", config_in(path)) as run:
+        assert not run.continued
+    with open_run("offline_cont", config_in(path, "wandb.mode=offline")) as run:
+        assert run.continued
+    with pytest.raises(UserError) as caught, open_run("x", config_in(path, "train.utd=0.1")):
+        pass
+    assert "train.utd: 0.05 -> 0.1" in str(caught.value)
+    assert "gamma" not in str(caught.value)
+    # The refused attempt changed nothing.
+    with open_run("offline_cont", config_in(path)) as run:
+        assert run.continued
+    environment = json.loads((path / "environment.json").read_text())
+    assert environment["versions"]["jax"] and environment["backend"] == "cpu"
+    assert environment["engine"]["name"] == "gymnasium" and environment["engine"]["version"]
+    engine = describe_environment("d4rl_loco", "mujoco")["engine"]
+    assert engine["name"] == "mujoco" and engine["version"]
+    assert len(environment["earlier_sessions"]) == 2
+
+
+def test_finished_until_an_output_is_gone(tmp_path):
+    config = config_in(tmp_path / "run")
+    output = tmp_path / "model.eqx"
+    output.write_text("weights")
+    with open_run("cont_ensemble", config) as run:
+        run.finish([output], score=0.9)
+        assert run.finished
+    with open_run("cont_ensemble", config) as run:
+        assert run.finished and run.figures == {"score": 0.9}
+    output.unlink()
+    with open_run("cont_ensemble", config) as run:
+        assert not run.finished
+
+
+def test_what_a_run_depends_on_may_not_change_once_it_has_a_checkpoint(tmp_path):
+    config = config_in(tmp_path / "run")
+    model = tmp_path / "ensemble_seed0.eqx"
+    for weights in ("first", "second"):
+        model.write_text(weights)
+        with open_run("offline_cont", config) as run:
+            run.depends_on(model)
+    run.checkpoint.mkdir()
+    with open_run("offline_cont", config) as run:
+        run.depends_on(model)
+        model.write_text("third")
+        with pytest.raises(UserError, match=r"ensemble_seed0\.eqx has changed since"):
+            run.depends_on(model)
+    inputs = json.loads((run.path / "inputs.json").read_text())
+    digest = hashlib.sha256(b"second").hexdigest()
+    assert inputs == {model.name: {"path": str(model), "sha256": digest}}
+
+
+def test_foreign_and_broken_directories_are_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with (
+        pytest.raises(UserError, match=r"thesis\.tex"),
+        open_run("offline_cont", config_in(tmp_path)),
+    ):
+        pass
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.yaml").write_text("a: [1")
+    with (
+        pytest.raises(UserError, match="cannot be read"),
+        open_run("offline_cont", config_in(broken)),
+    ):
+        pass
+    assert (broken / "config.yaml").read_text() == "a: [1"
+
+
+def test_a_live_process_keeps_others_out_and_a_killed_one_does_not(tmp_path):
+    path = tmp_path / "run"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=CONFIG_ROOT.parent,
+    )
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        with (
+            pytest.raises(UserError, match="in use by a live process"),
+            open_run("offline_cont", config_in(path)),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+    with open_run("offline_cont", config_in(path)) as run:
+        assert run.continued
