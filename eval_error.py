@@ -14,9 +14,9 @@ from harness.run.entry import program
 
 @program("eval_error", ContinuousConfig)
 def main(config, run):
-    from programs.error_study import evaluate_errors
+    from programs.error_study import study_errors
 
-    evaluate_errors(config, run)
+    study_errors(config, run)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     with reported_errors():
-        from programs.agent_report import evaluate_run
+        from programs.agent_report import report_agent
 
-        evaluate_run(options.run_dir, options.episodes, options.seed)
+        report_agent(options.run_dir, options.episodes, options.seed)
 
 
 def _positive(text: str) -> int:

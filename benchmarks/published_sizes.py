@@ -19,7 +19,8 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import optax  # noqa: E402
 
-from experience.collector import HistoryStore, warm_up  # noqa: E402
+from experience.collector import warm_up  # noqa: E402
+from experience.history_store import HistoryStore  # noqa: E402
 from experience.replay import TapeReplay  # noqa: E402
 from experience.tape import Tape  # noqa: E402
 from harness.configuration.composition import load_config  # noqa: E402

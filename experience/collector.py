@@ -6,37 +6,15 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from experience.history_store import HistoryStore
+from experience.rollout_statistics import RolloutStats, rollout_statistics
 from experience.tape import Tape
 from offline_world.world import AbstractWorld, WorldState
 
 #: Rows of history that the agent's memory takes in at once.
 WARM_UP_ROWS = 64
-
-
-class HistoryStore(eqx.Module):
-    """All histories of a dataset as one tape, with each row's timestep and the rows of s_0."""
-
-    tape: Tape
-    timestep: Int[Array, " row"]
-    first_rows: Int[Array, " episode"]
-
-    @classmethod
-    def from_tape(cls, tape: Tape) -> "HistoryStore":
-        """From histories with NumPy or JAX leaves; the copies are JAX arrays."""
-        start = np.asarray(tape.start)
-        first_rows = np.flatnonzero(start).astype(np.int32)
-        timestep = np.arange(len(start), dtype=np.int32) - first_rows[np.cumsum(start) - 1]
-        return cls(jax.tree.map(jnp.asarray, tape), jnp.asarray(timestep), jnp.asarray(first_rows))
-
-    def draw(self, key: PRNGKeyArray, count: int, *, from_s0: bool) -> Int[Array, " rollout"]:
-        """Rows to start rollouts at: uniform over all rows, or over the episodes' first rows."""
-        if from_s0:
-            episode = jax.random.randint(key, (count,), 0, self.first_rows.shape[0])
-            return self.first_rows[episode]
-        return jax.random.randint(key, (count,), 0, self.timestep.shape[0])
 
 
 class Policy(NamedTuple):
@@ -50,21 +28,6 @@ class Policy(NamedTuple):
     act: Callable
     #: stands for the action before the first one
     first_action: Float[Array, " action"]
-
-
-class RolloutStats(eqx.Module):
-    """Of one collection: episodes as stored (history + rollout), and the imagined part alone."""
-
-    return_mean: Float[Array, ""]
-    return_std: Float[Array, ""]
-    length_mean: Float[Array, ""]
-    length_std: Float[Array, ""]
-    horizon_mean: Float[Array, ""]
-    horizon_q25: Float[Array, ""]
-    horizon_q50: Float[Array, ""]
-    horizon_q75: Float[Array, ""]
-    horizon_q100: Float[Array, ""]
-    data_size: Int[Array, ""]
 
 
 class Rollouts(eqx.Module):
@@ -102,7 +65,7 @@ def collect(
     limit = max_rollout_len if max_rollout_len > 0 else world.horizon
     imagined = roll_out(policy, world, histories, row, memory, roll_key, limit)
     tape, lengths = assemble(histories, row, imagined, world.horizon + 1)
-    return tape, lengths, _statistics(histories, row, imagined, tape, lengths)
+    return tape, lengths, rollout_statistics(tape, lengths, imagined.length)
 
 
 def warm_up(policy: Policy, histories: HistoryStore, row: Int[Array, " rollout"]) -> PyTree:
@@ -237,26 +200,3 @@ def assemble(
         is_real,
     )
     return tape, lengths
-
-
-def _statistics(histories, row, imagined, tape, lengths) -> RolloutStats:
-    count = row.shape[0]
-    end = jnp.cumsum(lengths)
-    place = jnp.arange(tape.start.shape[0])
-    episode = jnp.searchsorted(end, place, side="right")
-    is_final = place == (end - 1)[jnp.minimum(episode, count - 1)]
-    reward = jnp.where(is_final, 0.0, tape.learned_reward)
-    # rows past the last episode belong to segment `count`, which is dropped
-    returns = jax.ops.segment_sum(reward, episode, num_segments=count + 1)[:count]
-    transitions = (lengths - 1).astype(jnp.float32)
-    horizon = imagined.length.astype(jnp.float32)
-    quantiles = jnp.quantile(horizon, jnp.array([0.25, 0.5, 0.75, 1.0]))
-    return RolloutStats(
-        returns.mean(),
-        returns.std(),
-        transitions.mean(),
-        transitions.std(),
-        horizon.mean(),
-        *quantiles,
-        (lengths - 1).sum(),
-    )

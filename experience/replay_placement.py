@@ -1,13 +1,13 @@
 """Where the replay lives: on the accelerator if it fits there, else in the host's memory."""
 
 import gc
-from pathlib import Path
 
 import equinox as eqx
 import jax
 
 from experience.replay import TapeReplay, replay_bytes
 from harness.errors import UserError
+from harness.run.free_memory import free_device_bytes, free_host_bytes
 
 #: Share of the free memory that a replay may take; the rest is for networks and workspace.
 MOST_OF_FREE = 0.8
@@ -30,7 +30,7 @@ def place_replay(
     gc.collect()
     size = replay_bytes(capacity, state_dim, action_dim)
     device = jax.local_devices()[0]
-    free = {"device": _free_device_bytes(device), "host": _free_host_bytes()}
+    free = {"device": free_device_bytes(device), "host": free_host_bytes()}
     where = setting
     if setting == "auto":
         where = "device" if size <= MOST_OF_FREE * free["device"] else "host"
@@ -54,52 +54,3 @@ def place_replay(
     with jax.default_device(target):
         make = eqx.filter_jit(lambda: TapeReplay.empty(capacity, state_dim, action_dim, at_once))
         return make(), where == "device"
-
-
-def _free_device_bytes(device: jax.Device) -> int:
-    statistics = device.memory_stats() if device.platform != "cpu" else None
-    if not statistics or "bytes_limit" not in statistics:
-        return _free_host_bytes()
-    return statistics["bytes_limit"] - statistics["bytes_in_use"]
-
-
-def _free_host_bytes() -> int:
-    """What the kernel says can be had without swapping, within the control group's limit."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        name, value = line.split(":")
-        if name == "MemAvailable":
-            return int(min(int(value.split()[0]) * 1024, _free_group_bytes()))
-    raise RuntimeError("/proc/meminfo does not say MemAvailable")
-
-
-def _free_group_bytes() -> float:
-    """Memory that the process's control groups still allow (containers, SLURM), ∞ without a limit.
-
-    Version 1 and 2 of the kernel's interface differ in file names only.
-    """
-    root = Path("/sys/fs/cgroup")
-    free = float("inf")
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, group = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            base, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        elif not controllers:
-            base, names = root, ("memory.max", "memory.current")
-        else:
-            continue
-        # inside a container the group's path may not be visible, but its root is then its own
-        for folder in {base, base / group.lstrip("/")}:
-            free = min(free, _group_left(folder, *names))
-    return free
-
-
-def _group_left(folder: Path, limit_name: str, used_name: str) -> float:
-    try:
-        limit, used = ((folder / name).read_text().strip() for name in (limit_name, used_name))
-        statistics = dict(line.split() for line in (folder / "memory.stat").open())
-    except (OSError, ValueError):
-        return float("inf")
-    if limit == "max":
-        return float("inf")
-    # the page cache counts as used, but is given back when memory is short
-    return float(int(limit) - int(used) + int(statistics.get("inactive_file", 0)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from figures.bandit_progress import PULLS, SHOWN
+from figures.bandit_progress import SHOWN
 from figures.canvas import new_figure, save_figure, shared_legend, tidy
 from figures.curves import STEPS, band_note, draw_curves
 from figures.run_records import (
@@ -19,6 +19,7 @@ from figures.tables import mean_and_std
 from harness.errors import UserError
 from harness.files import write_text
 from harness.log import metrics
+from offline_world.bandit_task import PULLS
 
 PENALTY = "collect.penalty_coef"
 #: Panel → logged name: four test bandits, and the mean over all eight.

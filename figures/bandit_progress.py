@@ -9,10 +9,10 @@ from jaxtyping import Float
 from figures.progress import COLOURS, Panel, plot_panels
 from harness.files import atomic_write
 from harness.log import metrics
+from offline_world.bandit_task import PULLS
 
-#: Test bandits in the figures, by what the second arm pays (the first one pays with 0.5).
+#: Test bandits in the figures, by what the second arm pays.
 SHOWN = (0.99, 0.7, 0.55, 0.3)
-PULLS = 100
 
 
 def _per_bandit(name: str) -> dict[str, str]:
@@ -20,7 +20,7 @@ def _per_bandit(name: str) -> dict[str, str]:
 
 
 _LEARNING = (
-    Panel("return of 100 pulls", _per_bandit(metrics.TEST_RETURN_MEAN)),
+    Panel(f"return of {PULLS} pulls", _per_bandit(metrics.TEST_RETURN_MEAN)),
     Panel("rate of the better arm", _per_bandit(metrics.BEST_ARM_RATE)),
     Panel("loss", {metrics.CRITIC_LOSS: "loss"}, log_scale=True),
     Panel("Q-value", {"agent/q_mean": "Q", "agent/target_mean": "target"}),

@@ -71,7 +71,7 @@ def error_folder(plot_dir: Path, train_dataset: str, eval_dataset: str) -> Path:
     return folder
 
 
-def evaluation_task(config: ContinuousConfig) -> Task:
+def elsewhere_task(config: ContinuousConfig) -> Task:
     """The dataset named by `eval_dataset`: a full name, or the rest of one after its environment.
 
     For a custom environment it is the path of another dataset; pendulum has a second dataset of

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from harness.errors import UserError
 from harness.files import atomic_write
 from harness.pickled_arrays import NotPlainArraysError, read_pickled_arrays
+from offline_world.bandit_task import ARMS, FIRST_ARM_PAYS, PULLS
 
-ARMS, PULLS, EPISODES = 2, 100, 10
-PULLED_ARM, PULLED_ARM_PAYS = 0, 0.5
+EPISODES, PULLED_ARM = 10, 0
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class BanditDataset:
 
 def make_dataset(seed: int) -> BanditDataset:
     """10 episodes of 100 pulls of arm 0, each of which pays 1 with probability 0.5, else 0."""
-    paid = np.random.default_rng(seed).random((EPISODES, PULLS)) < PULLED_ARM_PAYS
+    paid = np.random.default_rng(seed).random((EPISODES, PULLS)) < FIRST_ARM_PAYS
     arms = np.full((EPISODES, PULLS), PULLED_ARM, np.int32)
     return BanditDataset(arms, paid.astype(np.float32))
 

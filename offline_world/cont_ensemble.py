@@ -19,7 +19,8 @@ from harness.run.entry import program  # noqa: E402
 @program("cont_ensemble", ContinuousConfig)
 def main(config, run):
     from experience.tasks import get_task
-    from programs.world_model import load_checked, train_world_model
+    from programs.ensemble_training import train_world_model
+    from programs.world_data import load_checked
 
     task = get_task(config.domain, config.dataset_name, config.env)
     train_world_model(config, run, load_checked(config, task))

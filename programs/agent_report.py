@@ -20,7 +20,7 @@ from programs.saved_runs import BUILDERS, read_config
 from programs.scoring import make_play
 
 
-def evaluate_run(run: Path, copies: int | None, seed: int) -> Path:
+def report_agent(run: Path, copies: int | None, seed: int) -> Path:
     """Play `copies` real environments (by default the run's own number) with the run's agent.
 
     Prints both protocols of spec 6 and writes them to `evaluation.json` in the run directory, whose

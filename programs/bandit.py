@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experience.real.bandit_envs import ARMS, PULLS, SECOND_ARM_PAYS, Played, no_history, play
+from experience.real.bandit_envs import Played, no_history, play
 from experience.replay import TapeReplay
 from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
 from harness.configuration.schema import BanditConfig
@@ -17,6 +17,7 @@ from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
 from offline_world.bandit_dataset import load_dataset
+from offline_world.bandit_task import ARMS, PULLS, SECOND_ARM_PAYS
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
 from offline_world.fit import Data, absolute_nll, bandit_holdout, split_rows
@@ -27,8 +28,8 @@ from online_rl import loop
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from online_rl.randomness import Purpose, key_at
+from programs.ensemble_training import fit_and_save, make_fit
 from programs.training import as_policy, finish, make_collect, make_save, start, train
-from programs.world_model import fit_and_save, make_fit
 
 
 def ensemble_path(config: BanditConfig) -> Path:
@@ -99,14 +100,14 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     parts = loop.Parts(
         make_collect(config, agent, world, no_history()),
         update_many,
-        make_evaluate(config, agent),
+        make_bandit_test(config, agent),
         make_save(config, run),
     )
     learner, plot = train(config, run, state, parts, bandit_plot)
     finish_run(config, run, agent, learner, plot)
 
 
-def make_evaluate(config: BanditConfig, agent: DQNAgent) -> Callable:
+def make_bandit_test(config: BanditConfig, agent: DQNAgent) -> Callable:
     """The loop's `evaluate`: greedy play on the test bandits, and what the features still tell."""
     test = eqx.filter_jit(test_agent)
 

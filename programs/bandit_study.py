@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experience.real.bandit_envs import ARMS, PULLS, no_history
+from experience.real.bandit_envs import no_history
 from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
 from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log.logger import FanOut, Logger
 from harness.run.directory import RunDirectory, open_run
+from offline_world.bandit_task import ARMS, PULLS
 from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import numpy as np
 
-from experience.collector import HistoryStore
 from experience.data.dataset import Dataset, check_dimensions, load_dataset
 from experience.histories import build_histories
+from experience.history_store import HistoryStore
 from experience.real.vector import AbstractVectorEnv
 from experience.real.vector_env import make_vector_env
 from experience.tasks import Task, get_task
@@ -18,9 +18,10 @@ from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent
-from programs.scoring import make_evaluate, make_play
+from programs.scoring import make_play, make_score
 from programs.training import finish, make_collect, make_save, start, train
-from programs.world_model import build_world, ensemble_path
+from programs.world_data import ensemble_path
+from programs.world_model import build_world
 
 #: (config, state size, action size) → agent
 MakeAgent = Callable[[ContinuousConfig, int, int], AbstractAgent]
@@ -57,7 +58,7 @@ def train_agent(
                 start_from_s0=config.collect.start_from_s0,
             ),
             update_many,
-            make_evaluate(make_play(agent, task, envs), task, config.seed, run.plots),
+            make_score(make_play(agent, task, envs), task, config.seed, run.plots),
             make_save(config, run),
         )
         learner, plot = train(config, run, state, parts, learning_plot)

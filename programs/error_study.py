@@ -7,18 +7,19 @@ from experience.data.dataset import check_dimensions, load_dataset
 from experience.real.oracle import LocomotionOracle, PendulumOracle, make_oracle
 from experience.tasks import get_task
 from experience.wrapper import engine_info
-from figures.error_files import TOLD_STEPS, error_file, evaluation_task, save_errors
+from figures.error_files import TOLD_STEPS, elsewhere_task, error_file, save_errors
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
 from programs.compounding_error import compounding_errors, logged_trajectories
-from programs.world_model import WorldData, build_world, training_uncertainties
+from programs.world_data import WorldData
+from programs.world_model import build_world, training_uncertainties
 
 #: Quantiles of the training rows' uncertainty that are drawn as rollout thresholds.
 THRESHOLD_QUANTILES = (0.9, 0.99, 0.999, 1.0)
 
 
-def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
+def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     """Follow logged trajectories in the world model and leave all errors in a npz file.
 
     `collect.unc_quantile` has no effect, as nothing is cut off.
@@ -26,7 +27,7 @@ def evaluate_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)
     world = build_world(config, task, dataset)
-    other = evaluation_task(config)
+    other = elsewhere_task(config)
     elsewhere = load_dataset(other)
     check_dimensions(
         elsewhere,

@@ -45,18 +45,18 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
     return play
 
 
-def make_evaluate(play: Play, task: Task, seed: int, folder: Path) -> Callable:
+def make_score(play: Play, task: Task, seed: int, folder: Path) -> Callable:
     """The loop's `evaluate`: figures, and the task's pictures, which are kept in `folder`."""
     draw = _picture_maker(task)
 
     def run(learner: AbstractLearner, step: int) -> dict[str, float | Path]:
-        evaluation = play(learner, evaluation_seed(seed, step))
+        evaluation = play(learner, score_seed(seed, step))
         return figures(evaluation) | draw(evaluation, folder, step)
 
     return run
 
 
-def evaluation_seed(seed: int, step: int) -> int:
+def score_seed(seed: int, step: int) -> int:
     """A seed of its own for the evaluation of each gradient step of each run."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 

@@ -7,7 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from experience.collector import HistoryStore, Policy, collect
+from experience.collector import Policy, collect
+from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
 from harness.configuration.schema import BanditConfig, ContinuousConfig

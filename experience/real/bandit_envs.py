@@ -6,13 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from experience.collector import HistoryStore, Policy
+from experience.collector import Policy
+from experience.history_store import HistoryStore
 from experience.tape import Tape
-
-ARMS, PULLS = 2, 100
-FIRST_ARM_PAYS = 0.5
-#: What the second arm pays with, one test bandit each.
-SECOND_ARM_PAYS = (0.01, 0.15, 0.3, 0.45, 0.55, 0.7, 0.85, 0.99)
+from offline_world.bandit_task import ARMS, FIRST_ARM_PAYS, PULLS, SECOND_ARM_PAYS
 
 
 class Played(NamedTuple):

@@ -48,14 +48,6 @@ class Evaluation:
     trajectories: tuple[Float[np.ndarray, "_ state"], ...] | None = None
     goals: Float[np.ndarray, "copy xy"] | None = None
 
-    def metrics(self) -> dict[str, float]:
-        """Flat numbers for the log, such as `return_mean_reference` and `score_first`."""
-        return {
-            f"{name}_{protocol}": value
-            for protocol in ("reference", "first")
-            for name, value in vars(getattr(self, protocol)).items()
-        }
-
 
 def evaluate(
     act: Act,

@@ -9,10 +9,8 @@ STEP = "step"
 ENV_STEPS = "count/env_steps"
 GRAD_STEPS = "count/grad_steps"
 ROLLOUTS = "count/rollouts"
-ROWS = "count/rows"
 UPDATES_PER_SECOND = "time/updates_per_second"
 COLLECT_SECONDS = "time/collect_seconds"
-UPDATE_SECONDS = "time/update_seconds"
 EVALUATE_SECONDS = "time/evaluate_seconds"
 
 # Evaluation in the real environment: the reference protocol (every episode that ends within the
@@ -37,16 +35,10 @@ def bandit(name: str, pays: float) -> str:
 
 
 # Imagined rollouts of one collection.
-TRAIN_RETURN_MEAN = "train_envs/return_mean"
-TRAIN_RETURN_STD = "train_envs/return_std"
-TRAIN_LENGTH_MEAN = "train_envs/length_mean"
-TRAIN_LENGTH_STD = "train_envs/length_std"
 HORIZON_MEAN = "train_envs/horizon_mean"
 HORIZON_Q25 = "train_envs/horizon_q25"
 HORIZON_Q50 = "train_envs/horizon_q50"
 HORIZON_Q75 = "train_envs/horizon_q75"
-HORIZON_Q100 = "train_envs/horizon_q100"
-DATA_SIZE = "train_envs/data_size"
 
 # Updates, averaged since the last row.
 CRITIC_LOSS = "agent/loss_q"

@@ -20,7 +20,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from harness.configuration.composition import load_config  # noqa: E402
 from harness.run.entry import reported_errors  # noqa: E402
-from offline_world.bandit_dataset import ARMS, PULLS  # noqa: E402
+from offline_world.bandit_task import ARMS, PULLS  # noqa: E402
 from programs.bandit import build_world  # noqa: E402
 
 THRESHOLDS = np.linspace(0.0, 0.5, 11)

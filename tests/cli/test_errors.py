@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from experience.replay_placement import _free_host_bytes
+from harness.run.free_memory import free_host_bytes
 from tests.cli.programs import REPOSITORY, environment, fail, run
 from tests.cli.tiny import AGENT, MODEL, RUN
 
@@ -232,7 +232,7 @@ MOST_ROWS = 2**30
 MOST_BYTES = (6 * 4 + 1 + 2) * MOST_ROWS
 
 
-@pytest.mark.skipif(_free_host_bytes() > MOST_BYTES, reason="this machine could hold it")
+@pytest.mark.skipif(free_host_bytes() > MOST_BYTES, reason="this machine could hold it")
 def test_a_replay_that_does_not_fit(trained):
     sentence = fail(trained, "offline_cont.py", *AGENT, f"train.buffer_size={MOST_ROWS}")
     needs = f"a replay of train.buffer_size={MOST_ROWS} rows needs {MOST_BYTES:,} bytes"

@@ -10,7 +10,7 @@ import pytest
 
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
-from programs.scoring import evaluation_seed
+from programs.scoring import score_seed
 from tests.cli.programs import agent_arrays, fail, start, succeed, timeless
 from tests.cli.tiny import AGENT, RUN, WORLD
 
@@ -133,7 +133,7 @@ def test_a_replay_in_host_memory_gives_the_same_numbers(trained):
 
 def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     # the environments' seed in a run's evaluation at step 0
-    seed = evaluation_seed(0, 0)
+    seed = score_seed(0, 0)
     told = succeed(trained, "evaluate.py", SEED0, "--seed", str(seed))
     record = json.loads((trained / SEED0 / "evaluation.json").read_text())
     assert record["one_episode_per_environment"]["episodes"] == 2

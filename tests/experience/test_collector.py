@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experience.collector import HistoryStore, Policy, collect
+from experience.collector import Policy, collect
+from experience.history_store import HistoryStore
 from experience.tape import Tape
 from offline_world.world import AbstractWorld, Imagined, WorldState
 from tests.experience.reference_collect import reference_episode

@@ -20,7 +20,7 @@ def place(setting, *, on_gpu, on_host, monkeypatch):
     gpu = Mock(spec=jax.Device, platform="gpu", memory_stats=lambda: statistics)
     local = lambda backend=None: [gpu if backend is None else CPU]  # noqa: E731
     monkeypatch.setattr(replay_placement.jax, "local_devices", local)
-    monkeypatch.setattr(replay_placement, "_free_host_bytes", lambda: on_host)
+    monkeypatch.setattr(replay_placement, "free_host_bytes", lambda: on_host)
     return replay_placement.place_replay(setting, ROWS, 2, 1, longest=10, at_once=1)
 
 
@@ -39,18 +39,3 @@ def test_a_host_that_is_too_small_is_told(monkeypatch):
     sentence = f"needs {BYTES:,} bytes.* of the host at most 80% may be used: give a smaller"
     with pytest.raises(UserError, match=sentence):
         place("host", on_gpu=10 * BYTES, on_host=BYTES, monkeypatch=monkeypatch)
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_the_limit_of_a_container_counts(tmp_path, version):
-    names = ("memory.max", "memory.current")
-    if version == 1:
-        names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-    for name, text in zip(
-        (*names, "memory.stat"), ("1000", "700", "inactive_file 200\n"), strict=True
-    ):
-        (tmp_path / name).write_text(text)
-    assert replay_placement._group_left(tmp_path, *names) == 500
-    (tmp_path / names[0]).write_text("max\n")
-    assert replay_placement._group_left(tmp_path, *names) == float("inf")
-    assert replay_placement._group_left(tmp_path / "none", *names) == float("inf")

@@ -5,8 +5,8 @@ import pytest
 
 from figures.error_files import (
     domain_of,
+    elsewhere_task,
     error_file,
-    evaluation_task,
     full_name,
     load_errors,
     save_errors,
@@ -40,17 +40,17 @@ def test_a_dataset_of_another_environment_is_refused(given):
 def test_the_dataset_that_a_configuration_asks_for():
     published = ["dataset_name=halfcheetah-random-v2", "collect.unc_quantile=-1.0"]
     config = load_config("d4rl_loco/base_no_ln", [*published, "+eval_dataset=medium-replay-v2"])
-    assert evaluation_task(config).dataset_name == "halfcheetah-medium-replay-v2"
+    assert elsewhere_task(config).dataset_name == "halfcheetah-medium-replay-v2"
     with pytest.raises(UserError, match="eval_dataset must say"):
-        evaluation_task(load_config("d4rl_loco/base", published))
+        elsewhere_task(load_config("d4rl_loco/base", published))
 
-    task = evaluation_task(load_config("pendulum/base"))
+    task = elsewhere_task(load_config("pendulum/base"))
     assert task.dataset_name == "pendulum-pump-v1"
     assert task.dataset_path.endswith("pendulum-pump-v1.hdf5")
 
     mine = "dataset_name=mine env.id=Pendulum-v1 env.dataset_path=a.hdf5 env.horizon=9"
     mine = [*mine.split(), "env.ref_min=0", "env.ref_max=1", "+eval_dataset=folder/b.hdf5"]
-    task = evaluation_task(load_config("custom/base", mine))
+    task = elsewhere_task(load_config("custom/base", mine))
     assert (task.dataset_name, task.dataset_path) == ("b", "folder/b.hdf5")
 
 

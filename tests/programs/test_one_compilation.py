@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experience.collector import HistoryStore
 from experience.data.pendulum import pendulum_dataset
 from experience.histories import build_histories
+from experience.history_store import HistoryStore
 from experience.real.local_envs import LocalVectorEnv
 from experience.replay import TapeReplay
 from experience.tasks import get_task

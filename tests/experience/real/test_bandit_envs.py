@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from experience.collector import Policy
-from experience.real.bandit_envs import PULLS, SECOND_ARM_PAYS, no_history, play
+from experience.real.bandit_envs import no_history, play
+from offline_world.bandit_task import PULLS, SECOND_ARM_PAYS
 
 FIRST = jnp.array([1.0, 0.0])
 EPISODES = 20

@@ -1,0 +1,67 @@
+"""What a world model is made from: its dataset's rows, and the file that keeps it."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from experience.data.dataset import Dataset, check_dimensions, load_dataset
+from experience.data.transitions import world_transitions
+from experience.tasks import Task
+from experience.wrapper import make_env
+from harness.configuration.schema import ContinuousConfig
+from offline_world.fit import Data, continuous_holdout, split_rows
+from offline_world.scaler import Scaler
+
+
+@dataclass(frozen=True)
+class WorldData:
+    """The normalised rows that an ensemble is trained and judged on."""
+
+    scaler: Scaler
+    data: Data
+    state_dim: int
+    action_dim: int
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset) -> "WorldData":
+        rows = world_transitions(dataset)
+        scaler = Scaler.fit(rows.states, rows.actions, rows.rewards)
+        normalised = jnp.concatenate(
+            [
+                scaler.inputs(jnp.asarray(rows.states), jnp.asarray(rows.actions)),
+                scaler.targets(jnp.asarray(rows.next_states), jnp.asarray(rows.rewards)),
+            ],
+            axis=1,
+        )
+        train, holdout = split_rows(len(rows.rewards), continuous_holdout(len(rows.rewards)))
+        state_dim, action_dim = rows.states.shape[1], rows.actions.shape[1]
+        return cls(scaler, Data(normalised[train], normalised[holdout]), state_dim, action_dim)
+
+    @property
+    def inputs(self) -> jax.Array:
+        """Inputs of all training and holdout rows."""
+        joined = jnp.concatenate([self.data.train, self.data.holdout])
+        return joined[:, : self.state_dim + self.action_dim]
+
+
+def load_checked(config: ContinuousConfig, task: Task) -> Dataset:
+    """The dataset of `task`; UserError also if it is not of the environment that `config` names.
+
+    The published environments' sizes are known. A user's own one is made for the comparison: a
+    mistake must show before hours of training.
+    """
+    dataset = load_dataset(task)
+    if config.domain == "custom":
+        with closing(make_env(config.domain, config.dataset_name, config.env)) as env:
+            sizes = env.observation_space.shape[0], env.action_space.shape[0]
+        check_dimensions(dataset, *sizes, f"dataset {config.dataset_name}")
+    return dataset
+
+
+def ensemble_path(config: ContinuousConfig) -> Path:
+    """Where the ensemble of this dataset and seed is kept."""
+    folder = Path(config.ensemble.save_dir) / config.dataset_name
+    return folder / f"ensemble_seed{config.seed}.eqx"
