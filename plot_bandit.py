@@ -2,10 +2,12 @@
 
     python plot_bandit.py results/bandit
     python plot_bandit.py 'runs/offline_bandit/bandit/train.enc_lr=*' --by train.enc_lr
+    python plot_bandit.py results/bandit/published --best train.enc_lr
 
 Writes figure3 as PDF, PNG and npz, and table.md. The curves of one setting are averaged over its
 seeds; settings are the values of collect.penalty_coef unless --by names other keys, and runs that
-differ in anything else are refused.
+differ in anything else are refused. With --best each setting is shown with the value of a further
+key that ends best.
 """
 
 import argparse
@@ -22,6 +24,8 @@ def parse() -> argparse.Namespace:
     add("runs", nargs="+", help="run directories or folders above them; patterns with * and **")
     by = "config key that makes a curve; repeatable; default: collect.penalty_coef"
     add("--by", action="append", metavar="KEY", help=by)
+    best = "config key of which each curve takes the value that ends best"
+    add("--best", metavar="KEY", help=best)
     add("--out", type=Path, default=Path("plt/bandit"), metavar="FOLDER", help="plt/bandit")
     add("--unfinished", action="store_true", help="take in runs that are not finished")
     return parser.parse_args()
@@ -29,11 +33,14 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    from figures.bandit import PANELS, PENALTY, draw_study
+    from figures.bandit import PANELS, PENALTY, best_of, draw_study
     from figures.run_records import find_runs
 
     records = find_runs(options.runs, *PANELS.values(), unfinished=options.unfinished)
-    print(*draw_study(records, options.by or [PENALTY], options.out), sep="\n")
+    keys = options.by or [PENALTY]
+    if options.best:
+        records, keys = best_of(records, keys, options.best), [*keys, options.best]
+    print(*draw_study(records, keys, options.out), sep="\n")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,26 @@ def draw_study(records: Sequence[RunRecord], keys: Sequence[str], folder: Path) 
     return [*paths, folder / "table.md"]
 
 
+def best_of(records: Sequence[RunRecord], keys: Sequence[str], tuned: str) -> list[RunRecord]:
+    """For each setting of `keys` the runs with the value of `tuned` that ends best.
+
+    What counts is the return over all test bandits, the last evaluations' mean averaged over seeds:
+    so the paper chooses the memory's learning rate for each penalty. Raises UserError for a key that
+    a run lacks.
+    """
+    candidates: dict[str, list[list[RunRecord]]] = {}
+    for runs in by_setting(records, settings(records, [*keys, tuned])).values():
+        setting = ", ".join(str(runs[0].config[key]) for key in keys)
+        candidates.setdefault(setting, []).append(runs)
+    best = (max(of_setting, key=_return_at_end) for of_setting in candidates.values())
+    return [record for runs in best for record in runs]
+
+
+def _return_at_end(records: Sequence[RunRecord]) -> float:
+    name = metrics.TEST_RETURN_MEAN
+    return float(np.mean([r.series(name)[1][-LAST_EVALUATIONS:].mean() for r in records]))
+
+
 def _check_alike(records: Sequence[RunRecord], keys: Sequence[str]) -> None:
     first = records[0]
     for key in differing_keys(records, keys):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from figures.bandit import PANELS, PENALTY, draw_study
+from figures.bandit import PANELS, PENALTY, best_of, draw_study
 from figures.run_records import find_runs
 from harness.errors import UserError
 from harness.log.metrics_file import read_rows
@@ -107,6 +107,18 @@ def test_runs_that_differ_in_another_key_are_not_averaged(tmp_path):
     assert "| train.enc_lr=1e-05 | 0, 1 | 10 | 0.250 ± 0.354 |" in table
     with pytest.raises(UserError, match="both are seed 0"):
         draw_study([runs[0], runs[0]], [PENALTY], tmp_path)
+
+
+def test_each_setting_is_shown_with_the_rate_that_ends_best(tmp_path):
+    scales = {(0.0, 3e-6): (0.9, 0.7), (0.0, 1e-5): (1.0, 0.5), (0.5, 3e-6): (0.1, 0.2)}
+    for (penalty, rate), of_seeds in scales.items():
+        for seed, scale in enumerate(of_seeds):
+            write_agent(tmp_path / f"{penalty}_{rate}_{seed}", seed, penalty, rate, scale)
+    best = best_of(find_runs([str(tmp_path)], *PANELS.values()), [PENALTY], "train.enc_lr")
+    names = {record.path.name for record in best}
+    assert names == {"0.0_3e-06_0", "0.0_3e-06_1", "0.5_3e-06_0", "0.5_3e-06_1"}
+    with pytest.raises(UserError, match="has no key 'train.lr'"):
+        best_of(best, [PENALTY], "train.lr")
 
 
 def test_every_setting_is_drawn(tmp_path):
