@@ -51,9 +51,9 @@ def draw_study(records: Sequence[RunRecord], keys: Sequence[str], folder: Path) 
 def best_of(records: Sequence[RunRecord], keys: Sequence[str], tuned: str) -> list[RunRecord]:
     """For each setting of `keys` the runs with the value of `tuned` that ends best.
 
-    What counts is the return over all test bandits, the last evaluations' mean averaged over seeds:
-    so the paper chooses the memory's learning rate for each penalty. Raises UserError for a key that
-    a run lacks.
+    What counts is the return over all test bandits, the last evaluations' mean averaged over
+    seeds: so the paper chooses the memory's learning rate for each penalty. Raises UserError for a
+    key that a run lacks.
     """
     candidates: dict[str, list[list[RunRecord]]] = {}
     for runs in by_setting(records, settings(records, [*keys, tuned])).values():
