@@ -1,10 +1,12 @@
 """What the programs need to know about a dataset and its environment (spec 1.1)."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
-from experience.data.sources.d4rl_files import D4RL_URLS
+from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_folder
+from experience.own_names import own_example, published_relative
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from neorl.datasets import NEORL_DATASETS
@@ -15,8 +17,9 @@ from neorl.scores import reference_returns
 class Task:
     """A dataset, the rules for cutting it into histories, and the scale of its scores.
 
-    `dataset_path` and `termination` are set only for the domains `custom` and `pendulum`;
-    `state_dim` and `action_dim` only where they are known before the environment is made.
+    `dataset_path` is set for data that a user made; `termination` only for the domains `custom` and
+    `pendulum`, `environment` for all others; `state_dim` and `action_dim` only where they are known
+    before the environment is made.
     """
 
     domain: str
@@ -36,6 +39,8 @@ class Task:
     action_dim: int | None = None
     dataset_path: str | None = None
     termination: str | None = None
+    # a published dataset's name, under which its environment is registered
+    environment: str | None = None
 
 
 # The name's first word: horizon, reference returns (d4rl.infos), state and action dimensions.
@@ -71,9 +76,10 @@ _PENDULUM_FOLDER = "offline_world/data"
 def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Task:
     """The task of `dataset_name` in `domain`; `env` describes a custom or pendulum one.
 
-    In the domains of the paper `dataset_name` is a published name and `env` is not used; in
-    `custom` and `pendulum` it is a free label. Raises UserError for unknown domains and names
-    (listing near ones) and for values of `env` that make no sense.
+    In the domains of the paper `dataset_name` is a published name, or that of a user's own data in
+    the same environment (`halfcheetah-own-random-v2`), for which `env.dataset_path` may say where
+    it is; in `custom` and `pendulum` it is a free label. Raises UserError for unknown domains and
+    names (listing near ones) and for values of `env` that make no sense.
     """
     if domain in _OWN_DOMAINS:
         return _own_task(domain, dataset_name, env)
@@ -81,8 +87,41 @@ def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Ta
         raise UserError(
             f"domain={domain!r} is unknown; choose one of {', '.join((*DATASETS, *_OWN_DOMAINS))}"
         )
-    if dataset_name not in DATASETS[domain]:
+    path = None if env is None else env.dataset_path
+    if dataset_name in DATASETS[domain]:
+        if path:
+            raise UserError(
+                f"env.dataset_path={path} is for data of your own, but dataset_name={dataset_name}"
+                f" is a published one; name yours, such as {own_example(dataset_name)}"
+            )
+        return _published_task(domain, dataset_name)
+    relative = published_relative(dataset_name, DATASETS[domain])
+    if relative is None:
         raise UserError(_unknown_name(domain, dataset_name))
+    return replace(
+        _published_task(domain, relative),
+        dataset_name=dataset_name,
+        source="hdf5",
+        dataset_path=path or str(own_path(dataset_name)),
+        # ours ends where its environment does; only published AntMaze episodes run on
+        ends_by_timeout_only=False,
+    )
+
+
+def own_path(dataset_name: str) -> Path:
+    """Where a dataset of the user's own lies unless told otherwise: among D4RL's."""
+    return d4rl_folder() / f"{dataset_name}.hdf5"
+
+
+def domain_of(dataset_name: str) -> str | None:
+    """The paper's domain that a published or an own dataset belongs to; None for other names."""
+    for domain, names in DATASETS.items():
+        if dataset_name in names or published_relative(dataset_name, names):
+            return domain
+    return None
+
+
+def _published_task(domain: str, dataset_name: str) -> Task:
     return _neorl_task(dataset_name) if domain == "neorl" else _d4rl_task(domain, dataset_name)
 
 
@@ -103,6 +142,7 @@ def _d4rl_task(domain: str, dataset_name: str) -> Task:
         ends_by_timeout_only=goal_reaching,
         state_dim=state_dim,
         action_dim=action_dim,
+        environment=dataset_name,
     )
 
 
@@ -118,6 +158,7 @@ def _neorl_task(dataset_name: str) -> Task:
         ref_max=ref_max,
         state_dim=state_dim,
         action_dim=action_dim,
+        environment=dataset_name,
     )
 
 
@@ -157,11 +198,12 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
 
 
 def _unknown_name(domain: str, dataset_name: str) -> str:
-    home = next((other for other, names in DATASETS.items() if dataset_name in names), None)
+    home = domain_of(dataset_name)
     if home is not None:
         return f"dataset_name={dataset_name} is in domain {home}, not {domain}; use its configs"
     near = difflib.get_close_matches(dataset_name, DATASETS[domain], n=4, cutoff=0.4)
     return (
         f"dataset_name={dataset_name!r} is unknown in domain {domain}; "
-        f"choose one such as {', '.join(near or DATASETS[domain])}"
+        f"choose one such as {', '.join(near or DATASETS[domain])}, or name your own data as in "
+        f"{own_example(DATASETS[domain][0])}"
     )

@@ -33,13 +33,13 @@ def make_env(
     **Raises:** `UserError` for an unknown domain or name, an engine that is not there, and spaces
     that the agent cannot act in.
     """
-    if domain not in _OWN_DOMAINS:
-        get_task(domain, dataset_name)
+    # own data is named apart, but made in the environment of a published dataset
+    name = dataset_name if domain in _OWN_DOMAINS else get_task(domain, dataset_name).environment
     engine_info(domain, engine)
     from experience.engine.seeding import SeededReset, untouched_global_generator
 
     with untouched_global_generator():
-        env = _FACTORIES[domain](dataset_name, env_config)
+        env = _FACTORIES[domain](name, env_config)
     _check_action_bounds(dataset_name, env)
     return SeededReset(env)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from experience.data.pendulum import LAWS, PUMP
+from experience import tasks
+from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
@@ -96,10 +98,15 @@ def elsewhere_task(config: ContinuousConfig) -> Task:
 def full_name(domain: str, train_dataset: str, name: str) -> str:
     """`name`, or `name` behind the environment of `train_dataset` if it is only a suffix."""
     known = LAWS if domain == "pendulum" else DATASETS[domain]
+    relatives = () if domain == "pendulum" else known
     words = train_dataset.split("-")
     environment = words[0]
     names = [name, *("-".join([*words[:count], name]) for count in range(1, len(words)))]
-    found = [candidate for candidate in names if candidate in known]
+    found = [
+        candidate
+        for candidate in names
+        if candidate in known or published_relative(candidate, relatives)
+    ]
     if not found or found[0].split("-")[0] != environment:
         choices = ", ".join(other for other in known if other.split("-")[0] == environment)
         raise UserError(
@@ -110,12 +117,12 @@ def full_name(domain: str, train_dataset: str, name: str) -> str:
 
 
 def domain_of(dataset_name: str) -> str:
-    """The domain of a published dataset or of the embedded task; UserError for other names."""
-    for domain, names in (*DATASETS.items(), ("pendulum", LAWS)):
-        if dataset_name in names:
-            return domain
+    """The domain of a published or own dataset or of the embedded task; else a UserError."""
+    domain = "pendulum" if dataset_name in LAWS else tasks.domain_of(dataset_name)
+    if domain is not None:
+        return domain
     raise UserError(
-        f"the dataset {dataset_name!r} is not a published one: say where eval_error.py left its"
+        f"the dataset {dataset_name!r} is of no known task: say where eval_error.py left its"
         " arrays with --plot_dir plt/<domain>"
     )
 

@@ -4,8 +4,6 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-import equinox as eqx
-import jax
 from rich.console import Console
 from rich.table import Table
 
@@ -13,10 +11,8 @@ from experience.real.evaluator import Evaluation
 from experience.real.vector_env import make_vector_env
 from experience.tasks import get_task
 from experience.wrapper import engine_info
-from harness.errors import UserError
 from harness.files import write_text
-from programs.agent_files import load_agent
-from programs.saved_runs import BUILDERS, read_config
+from programs.saved_runs import load_run, read_config
 from programs.scoring import make_play
 
 
@@ -27,19 +23,12 @@ def report_agent(run: Path, copies: int | None, seed: int) -> Path:
     path it returns. Raises UserError if the directory holds no finished agent.
     """
     config = read_config(run)
-    if not (run / "agent").is_dir():
-        raise UserError(
-            f"{run} has no agent yet: the command that started it continues it to its end"
-        )
     task = get_task(config.domain, config.dataset_name, config.env)
     copies = config.eval.real_episodes if copies is None else copies
     with closing(
         make_vector_env(config.domain, config.dataset_name, copies, config.env, config.engine)
     ) as envs:
-        agent = BUILDERS[type(config)](config, envs.state_dim, envs.action_dim)
-        # only the networks' shapes are wanted of it: nothing is drawn or compiled
-        blank = eqx.filter_eval_shape(agent.init, jax.random.key(0))
-        learner = load_agent(run / "agent", agent, blank)
+        agent, learner = load_run(run, envs.state_dim, envs.action_dim)
         evaluation = make_play(agent, task, envs)(learner, seed)
     Console(width=100).print(_table(config.dataset_name, evaluation))
     engine = engine_info(config.domain, config.engine)

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from harness.configuration.schema import ContConfig, MarkovConfig
 from harness.errors import UserError
+from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent, recurrent_agent
+from programs.agent_files import load_agent
 
 #: The agents that act in real environments, by the schema of their configuration.
 BUILDERS: dict[type, Callable] = {ContConfig: recurrent_agent, MarkovConfig: markov_agent}
@@ -33,6 +37,19 @@ def read_config(run: Path) -> ContConfig | MarkovConfig:
         f"{file} is not the configuration of an agent that acts in a real environment: give the"
         " directory of a run of offline_cont.py or offline_markov.py"
     )
+
+
+def load_run(run: Path, state_dim: int, action_dim: int) -> tuple[AbstractAgent, AbstractLearner]:
+    """The agent that the run in this directory ended with; UserError if it holds none yet."""
+    config = read_config(run)
+    if not (run / "agent").is_dir():
+        raise UserError(
+            f"{run} has no agent yet: the command that started it continues it to its end"
+        )
+    agent = BUILDERS[type(config)](config, state_dim, action_dim)
+    # only the networks' shapes are wanted of it: nothing is drawn or compiled
+    blank = eqx.filter_eval_shape(agent.init, jax.random.key(0))
+    return agent, load_agent(run / "agent", agent, blank)
 
 
 def _as(schema: type, stored: Any) -> Any:

@@ -86,7 +86,7 @@ def _maze_pictures(task: Task) -> Draw:
     from experience.engine.antmaze import maze_layout
     from figures.maze import draw_maze
 
-    layout = maze_layout(task.dataset_name)
+    layout = maze_layout(task.environment)
 
     def draw(evaluation: Evaluation, folder: Path, step: int) -> dict[str, Path]:
         path = folder / f"maze_step{step:08d}.png"

@@ -72,6 +72,11 @@ def _read(task: Task) -> tuple[Dataset, str]:
         path = Path(task.dataset_path).expanduser()
         missing = "correct env.dataset_path (an HDF5 file in D4RL's layout, or minari:<dataset id>)"
         damaged = "write the file again"
+        if task.environment is not None:
+            missing = (
+                f"collect it with `python make_dataset.py {task.dataset_name}`, or say with"
+                " env.dataset_path where it is"
+            )
     if task.source == "pendulum":
         damaged = "delete it and it will be made again"
         if not path.exists():

@@ -20,12 +20,12 @@ class MazeLayout:
     cell_size: float
 
 
-def maze_layout(dataset_name: str) -> MazeLayout:
-    """The maze of an AntMaze task that d4rl has registered (so `install` has run)."""
+def maze_layout(environment: str) -> MazeLayout:
+    """The maze of an AntMaze environment that d4rl has registered (so `install` has run)."""
     import gym
     from d4rl.locomotion import maze_env
 
-    arguments = gym.spec(dataset_name).kwargs
+    arguments = gym.spec(environment).kwargs
     cells = arguments["maze_map"]
     start = next(
         (row, column)

@@ -88,9 +88,7 @@ def evaluate(
     for _ in range(horizon):
         previous_action = np.where(start[:, None], first_action, action)
         previous_reward = np.where(start, 0.0, reward + reward_shift)
-        observation = np.concatenate(
-            [state, previous_action, previous_reward[:, None]], axis=1, dtype=np.float32
-        )
+        observation = augmented_states(state, previous_action, previous_reward)
         action, memory = act(memory, observation, start)
         action = np.asarray(action, np.float32)
         if not np.isfinite(action).all():
@@ -108,6 +106,17 @@ def evaluate(
         first=_statistics(first, ref_min, ref_max),
         trajectories=_first_trajectories(path, first) if keep_trajectories else None,
         goals=goals,
+    )
+
+
+def augmented_states(
+    state: Float[np.ndarray, "copy state"],
+    previous_action: Float[np.ndarray, "copy action"],
+    previous_reward: Float[np.ndarray, " copy"],
+) -> Float[np.ndarray, "copy obs"]:
+    """What an agent observes: [state, previous action, previous reward]."""
+    return np.concatenate(
+        [state, previous_action, previous_reward[:, None]], axis=1, dtype=np.float32
     )
 
 
