@@ -38,9 +38,9 @@ def parse() -> argparse.Namespace:
     add("--domain", help="default: known by the name")
     add("--env_id", help="an environment that gymnasium can make, instead of a published task's")
     add("--env_kwargs", type=json.loads, default={}, metavar="JSON", help="its arguments")
-    add("--horizon", type=_positive, help="steps of an episode (default: the environment's limit)")
+    add("--horizon", type=_positive, help="steps of an episode; default: its time limit")
     add("--engine", default="mujoco", help="mujoco (default) or mujoco_py")
-    add("--minari", metavar="ID", help="also export it as a local Minari dataset, as mine/random-v0")
+    add("--minari", metavar="ID", help="also export it to Minari, such as mine/random-v0")
     return parser.parse_args()
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experience.data.pendulum import LAWS, PUMP
 from experience import tasks
+from experience.data.pendulum import LAWS, PUMP
 from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
 from harness.configuration.schema import ContinuousConfig

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from experience.data.recording import AbstractBehaviour, UniformBehaviour
 from experience.real.evaluator import augmented_states
+from harness.configuration.groups import MarkovModelConfig
 from harness.configuration.schema import MarkovConfig
 from harness.errors import UserError
 from online_rl.agent import AbstractAgent, AbstractLearner
@@ -97,14 +97,17 @@ def make_behaviour(
     if policy == RANDOM:
         return UniformBehaviour(action_dim)
     if policy == RANDOM_NET:
-        agent = markov_agent(MarkovConfig(domain="", dataset_name=""), state_dim, action_dim)
+        # nobody asks the critics; few are initialised faster
+        few = MarkovModelConfig(num_critics=2)
+        config = MarkovConfig(domain="", dataset_name="", model=few)
+        agent = markov_agent(config, state_dim, action_dim)
         learner = eqx.filter_jit(agent.init)(jax.random.key(seed))
         stochastic = True
     else:
         agent, learner = load_run(Path(policy), state_dim, action_dim)
     return AgentBehaviour(
         agent,
-        jax.tree.map(jnp.asarray, learner),
+        learner,
         noise=noise,
         stochastic=stochastic,
         reward_shift=reward_shift,

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experience import tasks
 from experience.data import own_file
 from experience.data.recording import record_blocks
@@ -90,21 +88,19 @@ def _collected(
 ) -> tuple[Dataset, dict[str, Any]]:
     env_config = EnvConfig(id=order.env_id, kwargs=order.env_kwargs)
     envs = [make_env(domain, order.name, env_config, order.engine) for _ in range(COPIES)]
+    horizon = order.horizon or _time_limit(envs[0], order.name)
+    behaviour = make_behaviour(
+        order.policy,
+        envs[0].observation_space.shape[0],
+        envs[0].action_space.shape[0],
+        seed=order.seed,
+        noise=order.noise,
+        stochastic=order.stochastic,
+        reward_shift=get_task(domain, order.name).reward_shift if domain in DATASETS else 0.0,
+    )
     parts = own_file.Parts(path, settings)
-    with deferred() as pending, closing(ProgressLine("rows")) as line:
-        behaviour = make_behaviour(
-            order.policy,
-            envs[0].observation_space.shape[0],
-            envs[0].action_space.shape[0],
-            seed=order.seed,
-            noise=order.noise,
-            stochastic=order.stochastic,
-            reward_shift=get_task(domain, order.name).reward_shift if domain in DATASETS else 0.0,
-        )
-        horizon = order.horizon or _time_limit(envs[0], order.name)
-        blocks = record_blocks(
-            envs, behaviour, horizon=horizon, seed=order.seed, first=parts.block
-        )
+    blocks = record_blocks(envs, behaviour, horizon=horizon, seed=order.seed, first=parts.block)
+    with deferred() as pending, closing(ProgressLine("rows" if order.rows else "episodes")) as line:
         while not _enough(order, parts):
             parts.add(next(blocks))
             done, goal = (
@@ -216,11 +212,10 @@ def _digest(file: Path) -> str:
 
 
 def _returns(dataset: Dataset) -> dict[str, Any]:
-    starts = np.flatnonzero(np.append(True, (dataset.terminals | dataset.timeouts)[:-1]))
-    returns = np.add.reduceat(dataset.rewards.astype(np.float64), starts)
+    returns = own_file.episode_returns(dataset)
     return {
         "rows": dataset.rows,
-        "episodes": len(starts),
+        "episodes": len(returns),
         "return_mean": float(returns.mean()),
         "return_std": float(returns.std()),
     }

@@ -82,7 +82,19 @@ def joined(datasets: Iterable[Dataset]) -> Dataset:
     return Dataset(*(np.concatenate([getattr(d, key) for d in datasets]) for key in _KEYS))
 
 
-def whole_episodes(dataset: Dataset, *, rows: int | None = None, episodes: int | None = None):
+def episode_starts(dataset: Dataset) -> np.ndarray:
+    """The first row of every episode, (episode,)."""
+    return np.flatnonzero(np.append(True, (dataset.terminals | dataset.timeouts)[:-1]))
+
+
+def episode_returns(dataset: Dataset) -> np.ndarray:
+    """Sums of the rewards in the file, (episode,)."""
+    return np.add.reduceat(dataset.rewards.astype(np.float64), episode_starts(dataset))
+
+
+def whole_episodes(
+    dataset: Dataset, *, rows: int | None = None, episodes: int | None = None
+) -> Dataset:
     """The beginning of `dataset`: as few whole episodes as have `rows` rows, or `episodes` ones."""
     ends = 1 + np.flatnonzero(dataset.terminals | dataset.timeouts)
     count = np.searchsorted(ends, rows) + 1 if rows is not None else episodes

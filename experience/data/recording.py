@@ -73,6 +73,7 @@ def _record_block(
     steps: list[tuple[np.ndarray, ...]] = []
     while running.any():
         actions = np.asarray(behaviour.act(states, rewards), np.float32)
+        _check_finite(running, actions)
         reached, rewards = states.copy(), np.zeros(copies, np.float32)
         terminal, timeout = np.zeros(copies, bool), np.zeros(copies, bool)
         for copy in np.flatnonzero(running):
@@ -80,14 +81,16 @@ def _record_block(
             timeout[copy] = info.get("TimeLimit.truncated", False) or len(steps) + 1 == horizon
             terminal[copy] = done and not info.get("TimeLimit.truncated", False)
             timeout[copy] &= ~terminal[copy]
-        _check_finite(running, actions, reached, rewards)
+        _check_finite(running, reached, rewards)
         steps.append((states, actions, rewards, terminal, timeout, reached))
         running &= ~(terminal | timeout)
         states = reached
     columns = [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
     ended = columns[3] | columns[4]
     lengths = 1 + ended.argmax(axis=1)
-    return [Dataset(*(column[copy, : lengths[copy]] for column in columns)) for copy in range(copies)]
+    return [
+        Dataset(*(column[copy, : lengths[copy]] for column in columns)) for copy in range(copies)
+    ]
 
 
 def _check_finite(running: Bool[np.ndarray, " copy"], *arrays: np.ndarray) -> None:
