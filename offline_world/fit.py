@@ -1,82 +1,42 @@
 """Training of the ensemble on a fixed dataset (spec 2.3)."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from harness.errors import UserError
-from offline_world.modules import Ensemble, nll, squared_error
+from offline_world.criterion import Criterion, holdout_scores
+from offline_world.modules import Ensemble, nll
 from offline_world.shuffle import permuted
-
-#: The published split is scikit-learn's `train_test_split(random_state=42)`.
-HOLDOUT_FRACTION, HOLDOUT_SEED = 0.2, 42
-#: Held-out rows of a continuous dataset at most.
-MOST_HELD_OUT = 1000
+from offline_world.split import Data
 
 
-class Criterion(NamedTuple):
-    """What decides whether a member has improved, from the holdout rows."""
+@dataclass(frozen=True)
+class FitSettings:
+    """How an ensemble is trained, and when it has been trained enough."""
 
-    #: (mean, log_std, target) → (member, batch)
-    score: Callable
-    #: (best, score) → whether `score` is better
-    improved: Callable
+    criterion: Criterion
+    lr: float
+    weight_decay: float
+    batch_size: int
+    #: epochs in a row without an improved member after which the training ends
+    patience: int
+    #: epochs at most, None without a limit
+    epochs: int | None
 
-
-def relative_mse(threshold: float) -> Criterion:
-    """The continuous ensembles' rule: holdout MSE lower by more than a fraction `threshold`."""
-    return Criterion(
-        lambda mean, log_std, target: squared_error(mean, target),
-        # an infinite best leaves NaN in the relative improvement, so compare products
-        lambda best, score: score < best * (1.0 - threshold),
-    )
-
-
-def absolute_nll(threshold: float) -> Criterion:
-    """The bandit's rule: holdout NLL lower by more than `threshold`."""
-    return Criterion(nll, lambda best, score: score < best - threshold)
-
-
-class Data(NamedTuple):
-    """Normalised rows: inputs next to targets, so that one gather fetches both."""
-
-    train: Float[Array, "row in_out"]
-    holdout: Float[Array, "holdout in_out"]
-
-
-def continuous_holdout(count: int) -> int:
-    """How many of a continuous dataset's `count` transitions are held out."""
-    return min(int(count * HOLDOUT_FRACTION), MOST_HELD_OUT)
-
-
-def bandit_holdout(count: int) -> int:
-    """How many of the bandit's `count` pulls are held out."""
-    return math.ceil(count * HOLDOUT_FRACTION)
-
-
-def split_rows(count: int, held: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of training and holdout rows, in the order of the published split.
-
-    The choice depends on the number of rows only, never on a run's seed. Raises UserError when
-    there are too few to hold any out.
-    """
-    if held == 0:
-        raise UserError(
-            f"the dataset has {count} transitions to train a world model on, too few to hold any"
-            " out: collect more"
-        )
-    order = np.random.RandomState(HOLDOUT_SEED).permutation(count)
-    return order[held:], order[:held]
+    def optimiser(self) -> optax.GradientTransformation:
+        return optax.adamw(self.lr, weight_decay=self.weight_decay)
 
 
 class FitState(eqx.Module):
+    """All that the training depends on; it goes on from one as if it had never stopped."""
+
     # learned
     ensemble: Ensemble
     optimiser_state: optax.OptState
@@ -87,6 +47,30 @@ class FitState(eqx.Module):
     epoch: Int[Array, ""]
     patience: Int[Array, ""]
 
+    @classmethod
+    def begin(cls, settings: FitSettings, ensemble: Ensemble) -> "FitState":
+        return cls(
+            ensemble=ensemble,
+            optimiser_state=settings.optimiser().init(eqx.filter(ensemble, eqx.is_array)),
+            best=jax.tree.map(jnp.copy, ensemble),
+            # a strong type: with a weak one the second epoch would compile everything again
+            best_score=jnp.full(ensemble.size, jnp.inf, jnp.float32),
+            epoch=jnp.asarray(0),
+            patience=jnp.asarray(0),
+        )
+
+    def is_over(self, settings: FitSettings) -> bool:
+        limit = math.inf if settings.epochs is None else settings.epochs
+        return int(self.epoch) >= limit or int(self.patience) >= settings.patience
+
+
+class EpochFigures(NamedTuple):
+    """Of one epoch: the mean loss of its steps, the members' mean score, how many improved."""
+
+    train_nll: Float[Array, ""]
+    holdout_score: Float[Array, ""]
+    improved: Int[Array, ""]
+
 
 class EpochReport(NamedTuple):
     epoch: int
@@ -96,94 +80,72 @@ class EpochReport(NamedTuple):
     patience: int
 
 
-class Fit:
-    """One ensemble training: `epochs()` yields a report per epoch, `state.best` is the result.
+def compiled_epoch(
+    settings: FitSettings, data: Data, key: PRNGKeyArray
+) -> Callable[[FitState], tuple[FitState, EpochReport]]:
+    """An epoch as one compiled call, which is given the state before it for good."""
 
-    An epoch is one compiled call: every member visits all rows in its own order, the last batch
-    may be short, then the holdout rows decide which members' weights are kept.
-    """
+    @eqx.filter_jit(donate="all-except-first")
+    def epoch(frozen, state):
+        return fit_epoch(settings, state, *frozen)
 
-    def __init__(
-        self,
-        ensemble: Ensemble,
-        data: Data,
-        criterion: Criterion,
-        *,
-        lr: float,
-        weight_decay: float,
-        batch_size: int,
-        patience: int,
-        epochs: int | None,
-        key: PRNGKeyArray,
-    ):
-        self.data, self.key = data, key
-        self.patience, self.epoch_limit = patience, epochs
-        optimiser = optax.adamw(lr, weight_decay=weight_decay)
-        parameters = eqx.filter(ensemble, eqx.is_array)
-        self.state = FitState(
-            ensemble,
-            optimiser.init(parameters),
-            jax.tree.map(jnp.copy, ensemble),
-            # a strong type: with a weak one the second epoch would compile everything again
-            jnp.full(ensemble.size, jnp.inf, jnp.float32),
-            jnp.asarray(0),
-            jnp.asarray(0),
+    def run(state: FitState) -> tuple[FitState, EpochReport]:
+        state, figures = epoch((data, key), state)
+        return state, EpochReport(
+            epoch=int(state.epoch),
+            train_nll=float(figures.train_nll),
+            holdout_score=float(figures.holdout_score),
+            improved=int(figures.improved),
+            patience=int(state.patience),
         )
-        step = make_step(optimiser)
-        count, in_size = data.train.shape[0], ensemble.in_size
-        steps = math.ceil(count / batch_size)
 
-        @eqx.filter_jit(donate="all-except-first")
-        def epoch(frozen, state):
-            data, key = frozen
-            order_keys = jax.random.split(jax.random.fold_in(key, state.epoch), ensemble.size)
+    return run
 
-            def batch(i):
-                place = (i * batch_size + jnp.arange(batch_size)).astype(jnp.uint32)
-                weight = (place < count).astype(jnp.float32)
-                place = jnp.minimum(place, jnp.uint32(count - 1))
-                rows = jax.vmap(permuted, (None, None, 0))(place, count, order_keys)
-                x, y = jnp.split(data.train[rows], [in_size], axis=-1)
-                return x, y, weight
 
-            def body(i, carry):
-                ensemble, optimiser_state, total = carry
-                ensemble, optimiser_state, loss = step(ensemble, optimiser_state, *batch(i))
-                return ensemble, optimiser_state, total + loss
+def fit_epoch(
+    settings: FitSettings, state: FitState, data: Data, key: PRNGKeyArray
+) -> tuple[FitState, EpochFigures]:
+    """One epoch; `key` is that of the whole training. Pure: compile it.
 
-            ensemble_, optimiser_state, total = jax.lax.fori_loop(
-                0, steps, body, (state.ensemble, state.optimiser_state, jnp.zeros(()))
-            )
-            x, y = jnp.split(data.holdout, [in_size], axis=-1)
-            score = criterion.score(*ensemble_.log_gaussian(x), y).mean(-1)
-            improved = criterion.improved(state.best_score, score)
-            best = jax.tree.map(
-                lambda new, old: jax.vmap(jnp.where)(improved, new, old), ensemble_, state.best
-            )
-            state = FitState(
-                ensemble_,
-                optimiser_state,
-                best,
-                jnp.where(improved, score, state.best_score),
-                state.epoch + 1,
-                jnp.where(improved.any(), 0, state.patience + 1),
-            )
-            return state, (total / steps, score.mean(), improved.sum())
+    Every member visits all rows in its own order, the last batch may be short, then the holdout
+    rows decide which members' weights are kept.
+    """
+    ensemble, batch_size, count = state.ensemble, settings.batch_size, data.train.shape[0]
+    step, steps = make_step(settings.optimiser()), math.ceil(count / batch_size)
+    order_keys = jax.random.split(jax.random.fold_in(key, state.epoch), ensemble.size)
 
-        self._epoch = epoch
+    def batch(i):
+        place = (i * batch_size + jnp.arange(batch_size)).astype(jnp.uint32)
+        weight = (place < count).astype(jnp.float32)
+        place = jnp.minimum(place, jnp.uint32(count - 1))
+        rows = jax.vmap(permuted, (None, None, 0))(place, count, order_keys)
+        x, y = jnp.split(data.train[rows], [ensemble.in_size], axis=-1)
+        return x, y, weight
 
-    def epochs(self) -> Iterator[EpochReport]:
-        """Run until `patience` epochs in a row improve no member, or `epochs` are done."""
-        limit = math.inf if self.epoch_limit is None else self.epoch_limit
-        while int(self.state.epoch) < limit and int(self.state.patience) < self.patience:
-            self.state, (loss, score, improved) = self._epoch((self.data, self.key), self.state)
-            yield EpochReport(
-                int(self.state.epoch),
-                float(loss),
-                float(score),
-                int(improved),
-                int(self.state.patience),
-            )
+    def body(i, carry):
+        ensemble, optimiser_state, total = carry
+        ensemble, optimiser_state, loss = step(ensemble, optimiser_state, *batch(i))
+        return ensemble, optimiser_state, total + loss
+
+    ensemble, optimiser_state, total = jax.lax.fori_loop(
+        0, steps, body, (ensemble, state.optimiser_state, jnp.zeros(()))
+    )
+    score = holdout_scores(ensemble, data.holdout, settings.criterion)
+    improved = settings.criterion.improved(state.best_score, score)
+    best = jax.tree.map(
+        lambda new, old: jax.vmap(jnp.where)(improved, new, old), ensemble, state.best
+    )
+    after = FitState(
+        ensemble=ensemble,
+        optimiser_state=optimiser_state,
+        best=best,
+        best_score=jnp.where(improved, score, state.best_score),
+        epoch=state.epoch + 1,
+        patience=jnp.where(improved.any(), 0, state.patience + 1),
+    )
+    return after, EpochFigures(
+        train_nll=total / steps, holdout_score=score.mean(), improved=improved.sum()
+    )
 
 
 def make_step(optimiser: optax.GradientTransformation) -> Callable:
@@ -203,11 +165,3 @@ def make_step(optimiser: optax.GradientTransformation) -> Callable:
         return eqx.apply_updates(ensemble, updates), optimiser_state, loss
 
     return step
-
-
-def holdout_scores(
-    ensemble: Ensemble, holdout: Float[Array, "holdout in_out"], criterion: Criterion
-) -> Float[Array, " member"]:
-    """Each member's mean holdout score, for the selection of the best (spec 2.5)."""
-    x, y = jnp.split(holdout, [ensemble.in_size], axis=-1)
-    return criterion.score(*ensemble.log_gaussian(x), y).mean(-1)

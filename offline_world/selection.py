@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from offline_world.fit import Criterion, holdout_scores
+from offline_world.criterion import Criterion, holdout_scores
 from offline_world.modules import Ensemble
 from offline_world.uncertainty import UNCERTAINTIES
 

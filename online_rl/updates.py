@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from harness.randomness import Purpose, key_for
 from online_rl.agent import AbstractLearner
-from online_rl.randomness import Purpose, key_for
 
 #: an agent's `update`: (learner, batch, key) → (learner, figures)
 Update = Callable[[AbstractLearner, Any, PRNGKeyArray], tuple[AbstractLearner, dict[str, Any]]]

@@ -15,20 +15,21 @@ from harness.configuration.schema import BanditConfig
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from harness.randomness import Purpose, ensemble_keys, key_at
 from harness.run.directory import RunDirectory
 from offline_world.bandit_dataset import load_dataset
 from offline_world.bandit_task import ARMS, PULLS, SECOND_ARM_PAYS
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
-from offline_world.fit import Data, absolute_nll, bandit_holdout, split_rows
+from offline_world.criterion import absolute_nll
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members
+from offline_world.split import Data, bandit_holdout, split_rows
 from offline_world.uncertainty import UNCERTAINTIES
 from online_rl import loop
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
-from online_rl.randomness import Purpose, key_at
-from programs.ensemble_training import fit_and_save, make_fit
+from programs.ensemble_training import fit_and_save, fit_settings
 from programs.training import as_policy, finish, make_collect, make_save, start, train
 
 
@@ -47,16 +48,24 @@ def bandit_data(config: BanditConfig) -> Data:
 def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
     """Train the reward ensemble of spec 2.3 and save it in the published format."""
     settings = config.ensemble
-    init_key, order_key = jax.random.split(jax.random.key(config.seed))
+    keys = ensemble_keys(config.seed)
     # compiled as one: operation by operation a first run waits longer
     ensemble = eqx.filter_jit(Ensemble)(
-        settings.total_size, ARMS, 1, settings.hidden_size, depth=2, residual=0, key=init_key
+        settings.total_size, ARMS, 1, settings.hidden_size, depth=2, residual=0, key=keys.weights
     )
     means_before = np.asarray(arm_means(ensemble, ARMS))
-    fit = make_fit(config, ensemble, bandit_data(config), absolute_nll, order_key)
     path = ensemble_path(config)
-    fit_and_save(fit, config, run, path, score=metrics.HOLDOUT_NLL)
-    means_after = np.asarray(arm_means(fit.state.best, ARMS))
+    best = fit_and_save(
+        fit_settings(settings, absolute_nll),
+        ensemble,
+        bandit_data(config),
+        keys.order,
+        config,
+        run,
+        path,
+        score=metrics.HOLDOUT_NLL,
+    )
+    means_after = np.asarray(arm_means(best, ARMS))
     for folder in (run.plots, Path(settings.plot_dir)):
         name = f"reward_means_seed{config.seed}.png"
         plot = arm_histogram({"start": means_before, "end": means_after}, folder / name)

@@ -19,13 +19,13 @@ from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
 from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log.logger import FanOut, Logger
+from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory, open_run
 from offline_world.bandit_task import ARMS, PULLS
 from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
-from online_rl.randomness import Purpose, key_at, key_for
 from programs.bandit import build_world, ensemble_path, finish_run, test_agent
 from programs.training import make_imagine, make_save, resumed, run_loop, start
 

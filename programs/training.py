@@ -13,6 +13,7 @@ from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
 from harness.configuration.schema import BanditConfig, ContinuousConfig
 from harness.log.logger import FanOut, Logger
+from harness.randomness import Purpose, key_at
 from harness.run import checkpoint
 from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
@@ -20,7 +21,6 @@ from harness.run.timer import Every
 from offline_world.world import AbstractWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, AbstractLearner
-from online_rl.randomness import Purpose, key_at
 from programs.agent_files import load_agent, save_agent
 
 AgentConfig = ContinuousConfig | BanditConfig

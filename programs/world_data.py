@@ -12,8 +12,8 @@ from experience.data.transitions import world_transitions
 from experience.tasks import Task
 from experience.wrapper import make_env
 from harness.configuration.schema import ContinuousConfig
-from offline_world.fit import Data, continuous_holdout, split_rows
 from offline_world.scaler import Scaler
+from offline_world.split import Data, continuous_holdout, split_rows
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.run.array_cache import cached_array
 from harness.run.invocation import sibling_command
 from offline_world.checkpoint import load_ensemble
-from offline_world.fit import relative_mse
+from offline_world.criterion import relative_mse
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
 from offline_world.terminations import check_termination, termination_fn

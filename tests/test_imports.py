@@ -121,7 +121,7 @@ def test_no_arrow_that_the_table_does_not_have():
 def test_a_wrong_arrow_would_be_seen():
     assert forbidden_arrows("from online_rl import sac", "memory.lru")
     assert forbidden_arrows("def f():\n    import programs.continuous", "harness.run.entry")
-    assert forbidden_arrows("from offline_world.fit import Fit", "experience.collector")
+    assert forbidden_arrows("from offline_world.fit import fit", "experience.collector")
     assert forbidden_arrows("import offline_cont", "programs.continuous")
     assert not forbidden_arrows("from offline_world.world import World", "experience.collector")
 

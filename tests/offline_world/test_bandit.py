@@ -14,9 +14,10 @@ from harness.errors import UserError
 from offline_world.bandit_dataset import load_dataset, make_dataset, save_dataset
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
-from offline_world.fit import absolute_nll, bandit_holdout, holdout_scores, split_rows
+from offline_world.criterion import absolute_nll, holdout_scores
 from offline_world.modules import nll
 from offline_world.selection import best_members
+from offline_world.split import bandit_holdout, split_rows
 from offline_world.uncertainty import UNCERTAINTIES, epi_mean
 from offline_world.world import WorldState
 from tests import golden_map

@@ -7,18 +7,9 @@ import numpy as np
 import optax
 import pytest
 
-from offline_world.fit import (
-    Criterion,
-    Data,
-    Fit,
-    absolute_nll,
-    bandit_holdout,
-    continuous_holdout,
-    holdout_scores,
-    make_step,
-    relative_mse,
-    split_rows,
-)
+from offline_world.criterion import Criterion, absolute_nll, holdout_scores, relative_mse
+from offline_world.fit import FitSettings, FitState, compiled_epoch, fit_epoch, make_step
+from offline_world.split import Data, bandit_holdout, continuous_holdout, split_rows
 from tests.offline_world import golden_ensemble
 
 STATE, ACTION, MEMBERS = 2, 1, 3
@@ -39,16 +30,24 @@ def linear_problem(rows, seed=0):
     return jnp.asarray(np.concatenate([x, y], axis=1))
 
 
-def make_fit(data, criterion=None, **changes):
-    settings = {
-        "lr": 1e-3,
-        "weight_decay": 1e-4,
-        "batch_size": 32,
-        "patience": 5,
-        "epochs": 100,
-        "key": jax.random.key(1),
-    }
-    return Fit(small_ensemble(), data, criterion or relative_mse(0.01), **settings | changes)
+def small_fit(criterion=None, **changes):
+    settings = {"lr": 1e-3, "weight_decay": 1e-4, "batch_size": 32, "patience": 5, "epochs": 100}
+    return FitSettings(criterion=criterion or relative_mse(0.01), **settings | changes)
+
+
+def trained(settings, data, state=None):
+    """(state, report) of every epoch; a state's arrays are gone when the next is there."""
+    state = state or FitState.begin(settings, small_ensemble())
+    epoch = compiled_epoch(settings, data, jax.random.key(1))
+    while not state.is_over(settings):
+        state, report = epoch(state)
+        yield state, report
+
+
+def last(epochs):
+    """The last state, and all reports."""
+    states, reports = zip(*epochs, strict=True)
+    return states[-1], list(reports)
 
 
 @pytest.fixture(autouse=True)
@@ -95,8 +94,7 @@ def test_an_epoch_shows_each_member_every_row_once(batch_size):
             return real_step(ensemble, state, x, y, weight)
 
         patch.setattr("offline_world.fit.make_step", lambda optimiser: spying_step)
-        fit = make_fit(Data(rows, rows[:5]), batch_size=batch_size, epochs=1)
-        list(fit.epochs())
+        last(trained(small_fit(batch_size=batch_size, epochs=1), Data(rows, rows[:5])))
         jax.effects_barrier()
     assert len(seen) == -(-count // batch_size)
     orders = []
@@ -111,53 +109,53 @@ def test_an_epoch_shows_each_member_every_row_once(batch_size):
 
 def test_keeps_each_members_best_weights_and_counts_patience(problem):
     # steps large enough for members to get worse again, at different epochs
-    fit = make_fit(problem, lr=0.03, epochs=12, patience=100)
+    settings = small_fit(lr=0.03, epochs=12, patience=100)
     criterion = relative_mse(0.01)
     score_of = eqx.filter_jit(lambda e: holdout_scores(e, problem.holdout, criterion))
     best, kept, patience = np.full(MEMBERS, np.inf), None, 0
     improvements = []
-    for report in fit.epochs():
-        score = np.asarray(score_of(fit.state.ensemble))
-        improved = np.asarray(fit.state.best_score) < best
+    for state, report in trained(settings, problem):
+        score = np.asarray(score_of(state.ensemble))
+        improved = np.asarray(state.best_score) < best
         # this program may round otherwise than the epoch's
         clear = np.abs(score / (best * 0.99) - 1.0) > 1e-3
         np.testing.assert_array_equal(improved[clear], (score < best * 0.99)[clear])
-        best = np.asarray(fit.state.best_score)
+        best = np.asarray(state.best_score)
         np.testing.assert_allclose(best[improved], score[improved], rtol=1e-3)
         patience = 0 if improved.any() else patience + 1
         assert (report.improved, report.patience) == (improved.sum(), patience)
         improvements.append(improved.sum())
-        current = jax.tree.map(np.asarray, fit.state.ensemble)
+        current = jax.tree.map(np.asarray, state.ensemble)
 
         def choose(new, old, improved=improved):
             return np.where(improved.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
         kept = jax.tree.map(choose, current, current if kept is None else kept)
-    for ours, expected in zip(jax.tree.leaves(fit.state.best), jax.tree.leaves(kept), strict=True):
+    for ours, expected in zip(jax.tree.leaves(state.best), jax.tree.leaves(kept), strict=True):
         np.testing.assert_array_equal(ours, expected)
     assert any(0 < count < MEMBERS for count in improvements) and 0 in improvements
 
 
 def test_the_compiled_epoch_counts_patience_and_stops(problem):
     """Nothing can improve on an NLL by more than an infinite amount but the first epoch."""
-    fit = make_fit(problem, absolute_nll(1e9), patience=2)
+    settings = small_fit(absolute_nll(1e9), patience=2)
     # an infinite best is improved by the first epoch, then no finite score is good enough
-    assert [(r.epoch, r.improved, r.patience) for r in fit.epochs()] == [
+    state, reports = last(trained(settings, problem))
+    assert [(r.epoch, r.improved, r.patience) for r in reports] == [
         (1, 3, 0),
         (2, 0, 1),
         (3, 0, 2),
     ]
-    assert list(fit.epochs()) == [], "a training that has stopped has no further epochs"
+    assert list(trained(settings, problem, state)) == [], "it has stopped"
 
 
 def test_a_score_of_nan_never_improves(problem):
     nan = Criterion(
         lambda mean, log_std, target: mean.mean(-1) * jnp.nan, relative_mse(0.0).improved
     )
-    fit = make_fit(problem, nan, patience=1)
-    start = jax.tree.map(np.asarray, fit.state.best)
-    assert [r.improved for r in fit.epochs()] == [0]
-    assert eqx.tree_equal(jax.tree.map(np.asarray, fit.state.best), start)
+    state, reports = last(trained(small_fit(nan, patience=1), problem))
+    assert [r.improved for r in reports] == [0]
+    assert eqx.tree_equal(jax.device_get(state.best), jax.device_get(small_ensemble()))
 
 
 def test_criteria():
@@ -177,22 +175,20 @@ def test_criteria():
 
 def test_learns_a_linear_system_and_its_noise():
     rows = linear_problem(1100)
-    fit = make_fit(Data(rows[:1000], rows[1000:]), lr=3e-3, epochs=60, patience=60)
-    reports = list(fit.epochs())
-    assert (np.asarray(fit.state.best_score) < 0.01).all()
+    settings = small_fit(lr=3e-3, epochs=60, patience=60)
+    state, reports = last(trained(settings, Data(rows[:1000], rows[1000:])))
+    assert (np.asarray(state.best_score) < 0.01).all()
     assert reports[-1].train_nll < -1.0 < reports[0].train_nll
-    assert reports[-1].epoch == int(fit.state.epoch) == 60
+    assert reports[-1].epoch == int(state.epoch) == 60
 
 
 def test_a_training_goes_on_from_its_state(problem):
-    whole = make_fit(problem, epochs=4)
-    reports = list(whole.epochs())
+    whole, reports = last(trained(small_fit(epochs=4), problem))
     assert [r.epoch for r in reports] == [1, 2, 3, 4]
-    parts = make_fit(problem, epochs=2)
-    beginning = list(parts.epochs())
-    parts.epoch_limit = 4
-    assert beginning + list(parts.epochs()) == reports
-    assert eqx.tree_equal(parts.state, whole.state)
+    half, beginning = last(trained(small_fit(epochs=2), problem))
+    again, ending = last(trained(small_fit(epochs=4), problem, half))
+    assert beginning + ending == reports
+    assert eqx.tree_equal(again, whole)
 
 
 #: rows → (rows held out, five first and two last indices of training and holdout rows) of
@@ -229,10 +225,14 @@ def test_a_fifth_is_held_out_and_a_thousand_rows_at_most():
 
 
 def test_an_epoch_is_one_call_that_moves_nothing(problem):
-    fit = make_fit(problem, epochs=3)
-    next(fit.epochs())
-    before = fit.state
+    settings, key = small_fit(epochs=3), jax.random.key(1)
+
+    @eqx.filter_jit(donate="all-except-first")
+    def epoch(frozen, state):
+        return fit_epoch(settings, state, *frozen)
+
+    before, _ = epoch((problem, key), FitState.begin(settings, small_ensemble()))
     with jax.transfer_guard("disallow"):
-        after, _ = fit._epoch((fit.data, fit.key), before)
+        after, _ = epoch((problem, key), before)
     assert before.optimiser_state[0].mu.members.mean_head.bias.is_deleted()
     assert int(after.epoch) == 2
