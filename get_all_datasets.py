@@ -10,8 +10,9 @@ import sys
 
 from rich.console import Console
 
+from catalogue.domains import PUBLISHED
 from experience.data.download import download_datasets, overview, plan, summary
-from experience.data.published import DOMAINS, published_files, select
+from experience.data.published import published_files, select
 from harness.download.checked import Patience
 from harness.errors import UserError
 
@@ -23,7 +24,7 @@ def parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("names", nargs="*", help="datasets, such as hopper-medium-v2; default: all")
-    add("--domain", action="append", choices=DOMAINS, default=[], help="all of it; repeatable")
+    add("--domain", action="append", choices=PUBLISHED, default=[], help="all of it; repeatable")
     add("--list", action="store_true", help="list the datasets and stop")
     add("--dry-run", action="store_true", help="show what would be done and stop")
     mirror = "take this in place of the publishers' scheme and host; the path is kept"

@@ -19,6 +19,7 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import optax  # noqa: E402
 
+from catalogue.uncertainty import epi_mean  # noqa: E402
 from experience.collector import warm_up  # noqa: E402
 from experience.history_store import HistoryStore  # noqa: E402
 from experience.replay import TapeReplay  # noqa: E402
@@ -27,7 +28,6 @@ from harness.configuration.composition import load_config  # noqa: E402
 from offline_world.fit import make_step  # noqa: E402
 from offline_world.modules import Ensemble  # noqa: E402
 from offline_world.scaler import Scaler  # noqa: E402
-from offline_world.uncertainty import epi_mean  # noqa: E402
 from offline_world.world import World, WorldState  # noqa: E402
 from online_rl import updates  # noqa: E402
 from online_rl.builders import recurrent_agent  # noqa: E402

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from catalogue import domains
 from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_folder
 from experience.own_names import own_example, published_relative
 from harness.configuration.groups import EnvConfig
@@ -68,7 +69,6 @@ DATASETS: dict[str, tuple[str, ...]] = {
     },
     "neorl": tuple(NEORL_DATASETS),
 }
-_OWN_DOMAINS = ("custom", "pendulum")
 # where the embedded task's data is made, relative to the working directory
 _PENDULUM_FOLDER = "offline_world/data"
 
@@ -81,12 +81,11 @@ def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Ta
     it is; in `custom` and `pendulum` it is a free label. Raises UserError for unknown domains and
     names (listing near ones) and for values of `env` that make no sense.
     """
-    if domain in _OWN_DOMAINS:
+    if domain in domains.DESCRIBED:
         return _own_task(domain, dataset_name, env)
     if domain not in DATASETS:
-        raise UserError(
-            f"domain={domain!r} is unknown; choose one of {', '.join((*DATASETS, *_OWN_DOMAINS))}"
-        )
+        known = ", ".join((*DATASETS, *domains.DESCRIBED))
+        raise UserError(f"domain={domain!r} is unknown; choose one of {known}")
     path = None if env is None else env.dataset_path
     if dataset_name in DATASETS[domain]:
         if path:
@@ -166,7 +165,7 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
     if env is None:
         raise UserError(f"domain={domain} needs an `env` section in the config")
     dataset_path = env.dataset_path
-    if domain == "pendulum":
+    if domain == domains.PENDULUM:
         dataset_path = dataset_path or f"{_PENDULUM_FOLDER}/{dataset_name}.hdf5"
     needed = {
         "dataset_path": dataset_path,
@@ -184,7 +183,7 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
             f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}; "
             "they are the episode returns with score 0 and 1"
         )
-    file_source = "pendulum" if domain == "pendulum" else "hdf5"
+    file_source = "pendulum" if domain == domains.PENDULUM else "hdf5"
     return Task(
         domain=domain,
         dataset_name=dataset_name,

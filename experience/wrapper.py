@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from catalogue import domains
 from experience.engine import EngineInfo, install, quiet_gym
 from experience.tasks import get_task
 from harness.errors import UserError
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
     import gym
 
 PENDULUM_ID = "Pendulum-v1"
-_OWN_DOMAINS = ("custom", "pendulum")
 
 
 def make_env(
@@ -34,7 +34,9 @@ def make_env(
     that the agent cannot act in.
     """
     # own data is named apart, but made in the environment of a published dataset
-    name = dataset_name if domain in _OWN_DOMAINS else get_task(domain, dataset_name).environment
+    name = (
+        dataset_name if domain in domains.DESCRIBED else get_task(domain, dataset_name).environment
+    )
     engine_info(domain, engine)
     from experience.engine.seeding import SeededReset, untouched_global_generator
 
@@ -49,7 +51,7 @@ def engine_info(domain: str, engine: str = "mujoco") -> EngineInfo:
 
     **Raises:** `UserError` for an engine that is unknown or not there.
     """
-    if domain not in _OWN_DOMAINS:
+    if domain not in domains.DESCRIBED:
         return install(engine)
     quiet_gym()
     import gymnasium

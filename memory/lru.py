@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from layers import LayerNorm, Linear
+from memory.abstract import AbstractMemory, MemorySettings
 from memory.recurrence import Strategy, recurrence
 
 #: One memory state: per layer the real and imaginary part of h.
@@ -102,36 +103,24 @@ class LRUBlock(eqx.Module):
         return x + value * jax.nn.sigmoid(gate), last
 
 
-class LRUStack(eqx.Module):
+class LRUStack(AbstractMemory):
     """`n_layers` LRU blocks, one after the other."""
 
     blocks: tuple[LRUBlock, ...]
     d_hidden: int = eqx.field(static=True)
 
-    def __init__(
-        self,
-        d_model: int,
-        d_hidden: int,
-        n_layers: int,
-        r_min: float,
-        r_max: float,
-        *,
-        strategy: Strategy = "auto",
-        key: PRNGKeyArray,
-    ):
-        self.d_hidden = d_hidden
+    def __init__(self, settings: MemorySettings, *, key: PRNGKeyArray):
+        s = settings
+        self.d_hidden = s.d_hidden
         self.blocks = tuple(
-            LRUBlock(d_model, d_hidden, r_min, r_max, strategy=strategy, key=k)
-            for k in jax.random.split(key, n_layers)
+            LRUBlock(s.d_model, s.d_hidden, s.r_min, s.r_max, strategy=s.strategy, key=k)
+            for k in jax.random.split(key, s.n_layers)
         )
 
     def initial_state(self) -> State:
         return jnp.zeros((len(self.blocks), 2, self.d_hidden))
 
-    def __call__(
-        self, x: Float[Array, "time model"], start: Bool[Array, " time"], state: State
-    ) -> tuple[Float[Array, "time model"], State]:
-        """Encode one tape; `start` resets the state before its row. Returns the last state too."""
+    def sequence(self, x, start, state):
         last_states = []
         for block, h0 in zip(self.blocks, state, strict=True):
             x, last = block(x, start, h0)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from catalogue.uncertainty import UNCERTAINTIES
 from offline_world.criterion import Criterion, holdout_scores
 from offline_world.modules import Ensemble
-from offline_world.uncertainty import UNCERTAINTIES
 
 ROWS_AT_ONCE = 1000
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from catalogue import domains
 from harness.errors import UserError
 from offline_world.custom_termination import load_custom_termination
 
@@ -22,7 +23,7 @@ def termination_fn(domain: str, dataset_name: str, spec: str | None = None) -> T
     dataset without a rule and for a spec that leads to no usable function. NaN in a number that
     a locomotion rule looks at is never healthy.
     """
-    if domain in ("custom", "pendulum"):
+    if domain in domains.DESCRIBED:
         if not spec:
             raise UserError(
                 "env.termination is missing; give `never`, package.module.function or "

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import optax
 
+from catalogue.memories import MEMORIES
 from harness.configuration.groups import MemoryConfig, TrainConfig
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
+from memory import MemorySettings
 from online_rl.dqn import DQNAgent, DQNSettings
 from online_rl.encoders import RecurrentEncoder, StateEncoder
 from online_rl.optimiser import SplitOptimiser, agent_optimiser
@@ -13,7 +15,7 @@ from online_rl.sac import SACAgent, SACSettings
 
 
 def recurrent_agent(config: ContConfig, state_dim: int, action_dim: int) -> SACAgent:
-    """The paper's agent: actor and critic each remember the episode in an LRU stack."""
+    """The paper's agent: actor and critic each remember the episode."""
     train = config.train
     return _sac(
         config,
@@ -60,19 +62,16 @@ def bandit_agent(config: BanditConfig, arms: int) -> DQNAgent:
 
 
 def _recurrent(memory: MemoryConfig, strategy: str, in_size: int) -> Callable:
-    def make_encoder(key):
-        return RecurrentEncoder(
-            in_size,
-            memory.d_model,
-            memory.d_hidden,
-            memory.n_layers,
-            memory.r_min,
-            memory.r_max,
-            strategy=strategy,
-            key=key,
-        )
-
-    return make_encoder
+    kind = MEMORIES[memory.kind]
+    settings = MemorySettings(
+        d_model=memory.d_model,
+        d_hidden=memory.d_hidden,
+        n_layers=memory.n_layers,
+        r_min=memory.r_min,
+        r_max=memory.r_max,
+        strategy=strategy,
+    )
+    return lambda key: RecurrentEncoder(in_size, kind, settings, key=key)
 
 
 def _split_optimiser(train: TrainConfig, lrs: tuple[float, float], lr_ratio: float):

@@ -12,7 +12,7 @@ import jax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from layers import Block
-from memory import LRUStack
+from memory import AbstractMemory, MemorySettings
 
 
 class AbstractEncoder(eqx.Module):
@@ -45,33 +45,38 @@ class AbstractEncoder(eqx.Module):
 
 
 class RecurrentEncoder(AbstractEncoder):
-    """Block, then the LRU stack, over augmented observations [s, previous a, r] (spec 5.2)."""
+    """Block, then the memory, over augmented observations [s, previous a, r] (spec 5.2)."""
 
     pre: Block
-    memory: LRUStack
+    memory: AbstractMemory
     size: int = eqx.field(static=True)
 
-    def __init__(self, in_size: int, d_model: int, *memory_sizes, strategy, key: PRNGKeyArray):
-        """`memory_sizes` are those of `LRUStack` after `d_model`."""
+    def __init__(
+        self,
+        in_size: int,
+        kind: type[AbstractMemory],
+        settings: MemorySettings,
+        *,
+        key: PRNGKeyArray,
+    ):
+        """`kind` is one of `catalogue.memories.MEMORIES`, of `settings`' sizes."""
         pre_key, memory_key = jax.random.split(key)
-        self.pre = Block(in_size, d_model, key=pre_key)
-        self.memory = LRUStack(d_model, *memory_sizes, strategy=strategy, key=memory_key)
-        self.size = d_model
+        self.pre = Block(in_size, settings.d_model, key=pre_key)
+        self.memory = kind(settings, key=memory_key)
+        self.size = settings.d_model
 
     def __call__(self, batch, first_action):
         x = jax.vmap(self.pre)(batch.observation(first_action))
-        return self.memory(x, batch.start, self.memory.initial_state())[0]
+        return self.memory.sequence(x, batch.start, self.memory.initial_state())[0]
 
     def initial_memory(self):
         return self.memory.initial_state()
 
     def step(self, observation, start, memory):
-        features, memory = self.memory(self.pre(observation)[None], start[None], memory)
-        return features[0], memory
+        return self.memory.step(self.pre(observation), start, memory)
 
     def absorb(self, observations, start, memory):
-        # The compiler drops the top layer's output, which nothing uses.
-        return self.memory(jax.vmap(self.pre)(observations), start, memory)[1]
+        return self.memory.absorb(jax.vmap(self.pre)(observations), start, memory)
 
 
 class StateEncoder(AbstractEncoder):

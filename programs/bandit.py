@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catalogue.uncertainty import UNCERTAINTIES
 from experience.real.bandit_envs import Played, no_history, play
 from experience.replay import TapeReplay
 from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
@@ -25,7 +26,6 @@ from offline_world.criterion import absolute_nll
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members
 from offline_world.split import Data, bandit_holdout, split_rows
-from offline_world.uncertainty import UNCERTAINTIES
 from online_rl import loop
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catalogue.uncertainty import UNCERTAINTIES
 from experience.data.dataset import Dataset
 from experience.tasks import Task
 from harness.configuration.schema import ContinuousConfig
@@ -15,7 +16,6 @@ from offline_world.criterion import relative_mse
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
 from offline_world.terminations import check_termination, termination_fn
-from offline_world.uncertainty import UNCERTAINTIES
 from offline_world.world import World
 from programs.world_data import WorldData, ensemble_path
 

@@ -1,11 +1,14 @@
 """Published parameter paths ↔ our modules: the one place where the two naming schemes meet."""
 
+import itertools
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from memory import MemorySettings
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -26,6 +29,14 @@ class Params:
 
     def sub(self, path):
         return Params(self.arrays, self.prefix + path)
+
+    def count(self, form, first=0):
+        """How many indices from `first` on `form` (such as "layers[{}].") has arrays for."""
+        return next(
+            i - first
+            for i in itertools.count(first)
+            if not any(name.startswith(self.prefix + form.format(i)) for name in self.arrays)
+        )
 
 
 def linear(module, p: Params):
@@ -76,6 +87,13 @@ def _lru_block(module, p: Params):
             gate_bias,
         ),
     )
+
+
+def memory_settings(p: Params, strategy="auto"):
+    """The sizes of the stack under prefix `layers[i].…`; its radii do not matter any more."""
+    d_hidden, d_model = p("layers[0].lru.B_re").shape
+    layers = p.count("layers[{}].")
+    return MemorySettings(d_model, d_hidden, layers, r_min=0.0, r_max=0.9, strategy=strategy)
 
 
 def stack(module, p: Params):

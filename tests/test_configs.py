@@ -28,7 +28,7 @@ model.num_critics=10 model.sampled_critics=2 model.target_alpha_ratio=1.0 model.
 RECURRENT = """
 train.critic_head_lr=1e-4 train.actor_head_lr=1e-4 train.critic_enc_lr=1e-5 train.actor_enc_lr=1e-5
 model.memory.d_model=256 model.memory.d_hidden=128 model.memory.n_layers=2 model.memory.r_min=0.0
-model.memory.r_max=0.9 model.head_d_hidden=256 model.head_n_layers=2
+model.memory.r_max=0.9 model.memory.kind=lru model.head_d_hidden=256 model.head_n_layers=2
 """
 MARKOV = "train.critic_lr=1e-4 train.actor_lr=1e-4 model.d_hidden=256 model.n_layers=2"
 
@@ -277,7 +277,8 @@ def test_bandit_config_holds_the_published_values():
         train.enc_lr=3e-6 train.head_lr=1e-4 train.lr_ratio=1.0 train.weight_decay=0
         train.gamma=0.99 train.target_tau=0.005 train.adam_eps=1e-8 train.gradient_scale=1.0
         model.memory.d_model=256 model.memory.d_hidden=128 model.memory.n_layers=2
-        model.memory.r_min=0.0 model.memory.r_max=0.9 model.head_d_hidden=256 model.head_n_layers=2
+        model.memory.r_min=0.0 model.memory.r_max=0.9 model.memory.kind=lru
+        model.head_d_hidden=256 model.head_n_layers=2
         ensemble.total_size=128 ensemble.hidden_size=16 ensemble.batch_size=128 ensemble.lr=1e-3
         ensemble.weight_decay=1e-4 ensemble.total_epochs=500 ensemble.improve_thres=1e-3
         ensemble.max_epochs_since_update=5"""

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from catalogue.domains import PUBLISHED
 from experience.data.download import download_datasets
-from experience.data.published import DOMAINS, published_files
+from experience.data.published import published_files
 from harness.download.checked import Patience
 from tests.harness.download.file_server import FileServer, Served
 
@@ -284,7 +285,7 @@ def test_dry_run_says_what_it_would_do_and_does_nothing(server, folders):
 
 
 def test_published_datasets_are_those_of_the_paper():
-    counts = {domain: 0 for domain in DOMAINS}
+    counts = {domain: 0 for domain in PUBLISHED}
     for file in published_files().values():
         counts[file.domain] += 1
     assert counts == {"d4rl_loco": 12, "adroit": 6, "antmaze": 6, "neorl": 9}

@@ -11,16 +11,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "layers": set(),
+    "catalogue": {"memory"},
     "memory": {"layers"},
-    "offline_world": {"layers", "harness"},
-    "online_rl": {"layers", "memory", "harness"},
-    "experience": {"offline_world.world", "offline_world.bandit_task", "neorl", "harness"},
+    "offline_world": {"layers", "catalogue", "harness"},
+    "online_rl": {"layers", "memory", "catalogue", "harness"},
+    "experience": {
+        "offline_world.world",
+        "offline_world.bandit_task",
+        "catalogue",
+        "neorl",
+        "harness",
+    },
     "neorl": {"harness"},
-    "harness": set(),
+    "harness": {"catalogue"},
     "figures": {"experience", "offline_world.bandit_task", "harness"},
     "programs": {
         "layers",
         "memory",
+        "catalogue",
         "offline_world",
         "online_rl",
         "experience",

@@ -13,8 +13,6 @@ from experience.tasks import DATASETS, get_task
 from harness.errors import UserError
 from neorl.datasets import NEORL_DATASETS, dataset_path
 
-DOMAINS = tuple(DATASETS)
-
 
 @dataclass(frozen=True)
 class PublishedFile:

@@ -4,14 +4,31 @@ The defaults are the published ones of the D4RL locomotion benchmark; `configs/<
 differs elsewhere.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import SI
 
-from harness.configuration.settings import choice, count, number
+from harness.configuration.settings import choice, choice_from, count, number
 
-UNCERTAINTIES = ("epi_mean", "ale_max", "total_var")
+
+def _uncertainties() -> Iterable[str]:
+    from catalogue.uncertainty import UNCERTAINTIES
+
+    return UNCERTAINTIES
+
+
+def _memories() -> Iterable[str]:
+    from catalogue.memories import MEMORIES
+
+    return MEMORIES
+
+
+def _strategies() -> Iterable[str]:
+    from catalogue.memories import STRATEGIES
+
+    return STRATEGIES
 
 
 @dataclass
@@ -72,7 +89,7 @@ class CollectConfig:
     ensemble_size: int = count(100)
     parallel_size: int = count(100)
     penalty_coef: float = number(0.0, "[0, inf)")
-    unc_type: str = choice(*UNCERTAINTIES)
+    unc_type: str = choice_from("epi_mean", _uncertainties)
     # Negative: rollouts are never cut for their uncertainty.
     unc_quantile: float = number(1.0, "(-inf, 1]")
     # -1: only the environment's horizon ends a rollout.
@@ -89,7 +106,7 @@ class BanditCollectConfig:
     ensemble_size: int = count(100)
     parallel_size: int = count(100)
     penalty_coef: float = number(0.0, "[0, inf)")
-    unc_type: str = choice(*UNCERTAINTIES)
+    unc_type: str = choice_from("epi_mean", _uncertainties)
     eps_start: float = number(1.0, "[0, 1]")
     eps_end: float = number(0.1, "[0, 1]")
     eps_end_ratio: float = number(0.1, "(0, 1]")
@@ -112,7 +129,7 @@ class TrainConfig:
     # Where the replay lives; auto: on the device if it fits.
     replay: str = choice("auto", "device", "host")
     # How the recurrence is executed; auto: by backend and length.
-    memory_scan: str = choice("auto", "sequential", "chunked", "associative")
+    memory_scan: str = choice_from("auto", _strategies)
 
 
 @dataclass
@@ -152,8 +169,9 @@ class BanditTrainConfig(TrainConfig):
 
 @dataclass
 class MemoryConfig:
-    """The stack of linear recurrent units (spec 5.1)."""
+    """What the agent remembers an episode with (spec 5.1)."""
 
+    kind: str = choice_from("lru", _memories)
     d_model: int = count(256)
     d_hidden: int = count(128)
     n_layers: int = count(2)

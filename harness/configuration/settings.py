@@ -1,6 +1,7 @@
 """How a schema field states its default, its range and its choices in one line."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import Field, dataclass, field
 from typing import Any
 
@@ -34,12 +35,20 @@ def count(default: Any) -> Any:
 
 def choice(default: Any, *options: str) -> Any:
     """A text field that takes one of a few words."""
-    return field(default=default, metadata={"options": (default, *options)})
+    return choice_from(default, lambda: (default, *options))
+
+
+def choice_from(default: str, names: Callable[[], Iterable[str]]) -> Any:
+    """A text field that takes one of `names()`, called when a value is checked.
+
+    The names are mostly a table's of the catalogue, which may need JAX: a schema does not.
+    """
+    return field(default=default, metadata={"names": names})
 
 
 def interval_of(a_field: Field) -> Interval | None:
     return a_field.metadata.get("interval")
 
 
-def options_of(a_field: Field) -> tuple[str, ...] | None:
-    return a_field.metadata.get("options")
+def names_of(a_field: Field) -> Callable[[], Iterable[str]] | None:
+    return a_field.metadata.get("names")

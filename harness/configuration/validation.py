@@ -1,27 +1,25 @@
 """Every check of a configuration that needs nothing but the configuration."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from catalogue import domains
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
     ContinuousConfig,
     ProgramConfig,
 )
-from harness.configuration.settings import interval_of, options_of
+from harness.configuration.settings import interval_of, names_of
 from harness.errors import UserError
-
-# Their environment is described by the env group instead of being known by its dataset's name.
-DESCRIBED_DOMAINS = ("custom", "pendulum")
 
 
 def validate(config: ProgramConfig) -> None:
     """Raises UserError for the first value out of range or at odds with another one."""
     for key, value, a_field in _values(config):
-        _check_value(key, value, interval_of(a_field), options_of(a_field))
+        _check_value(key, value, a_field)
     _check_program(config)
     _check_sizes(config)
     if isinstance(config, BanditConfig):
@@ -34,7 +32,7 @@ def validate(config: ProgramConfig) -> None:
         _check_memory(config)
 
 
-def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field]]:
     for a_field in fields(group):
         value = getattr(group, a_field.name)
         if is_dataclass(value):
@@ -43,11 +41,13 @@ def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield prefix + a_field.name, value, a_field
 
 
-def _check_value(key: str, value: Any, interval: Any, options: Any) -> None:
+def _check_value(key: str, value: Any, a_field: Field) -> None:
+    interval, names = interval_of(a_field), names_of(a_field)
     if interval is not None and value is not None and not interval.contains(value):
         raise UserError(f"{key}={value} is out of range: give a value in {interval.text}")
-    if options is not None and value not in options:
-        raise UserError(f"{key}={value} is not known: give one of {', '.join(options)}")
+    # tables are looked up only where a word was changed: they may take a while to load
+    if names is not None and value != a_field.default and value not in names():
+        raise UserError(f"{key}={value} is not known: give one of {', '.join(names())}")
 
 
 def _check_program(config: ProgramConfig) -> None:
@@ -111,14 +111,14 @@ def _check_continuous(config: Any) -> None:
             f"model.sampled_critics={model.sampled_critics} is more than the"
             f" model.num_critics={model.num_critics} there are: lower the first or raise the second"
         )
-    if config.domain in DESCRIBED_DOMAINS:
+    if config.domain in domains.DESCRIBED:
         _check_environment(config)
 
 
 def _check_environment(config: ContinuousConfig) -> None:
     env = config.env
     needed = ["id", "horizon", "ref_min", "ref_max"]
-    if config.domain == "custom":
+    if config.domain == domains.CUSTOM:
         needed.append("dataset_path")
     for name in needed:
         if getattr(env, name) is None:
@@ -162,8 +162,38 @@ def _check_study(config: BanditStudyConfig) -> None:
 
 def _check_memory(config: Any) -> None:
     memory = config.model.memory
+    _check_unused(config)
     if memory.r_min >= memory.r_max:
         raise UserError(
             f"model.memory.r_min={memory.r_min} must be below model.memory.r_max={memory.r_max}:"
             " they bound the eigenvalues at the start"
         )
+
+
+def _check_unused(config: Any) -> None:
+    """Refuses settings that the chosen kind of memory would ignore in silence."""
+    memory, train = config.model.memory, config.train
+    # by their names in `MemorySettings`
+    settings = {
+        "r_min": ("model.memory.r_min", memory),
+        "r_max": ("model.memory.r_max", memory),
+        "strategy": ("train.memory_scan", train),
+    }
+    for name, (key, group) in settings.items():
+        value, default = _with_default(group, key.rpartition(".")[2])
+        if value != default and name in _memories()[memory.kind].unused:
+            raise UserError(
+                f"{key}={value} makes no difference to model.memory.kind={memory.kind}: leave it"
+                " out, or choose another kind"
+            )
+
+
+def _with_default(group: Any, name: str) -> tuple[Any, Any]:
+    """A field's value and its default."""
+    return getattr(group, name), next(f.default for f in fields(group) if f.name == name)
+
+
+def _memories() -> dict[str, Any]:
+    from catalogue.memories import MEMORIES
+
+    return MEMORIES

@@ -36,11 +36,12 @@ def golden():
     """The published buffer's history and ours: (arrays, replay after each add)."""
     arrays = golden_map.load("tape_buffer")
     lengths = [int(n) for n in arrays["episode_lengths"]]
-    replay = TapeReplay.empty(int(arrays["capacity"]), 2, 1, 1)
+    capacity = int(arrays["capacity"])
+    replay = TapeReplay.empty(capacity, 2, 1, 1)
     replays, first = [], 0
     for length in lengths:
         # one shape for all: rows past the episode are ignored
-        tape = counting_tape([length, 40 - length], first=first)
+        tape = counting_tape([length, capacity + 2 - length], first=first)
         replay = add(replay, tape, jnp.array([length]))
         replays.append(replay)
         first += length
@@ -54,7 +55,7 @@ def test_follows_the_published_buffer_after_each_add(golden):
         np.testing.assert_array_equal(starts_in_order(replay), arrays[f"starts_{i}"])
         assert int(replay.size) == arrays[f"size_{i}"]
         assert int(replay.write) == arrays[f"ptr_{i}"]
-        written = np.minimum(sum(lengths[: i + 1]), 40)
+        written = np.minimum(sum(lengths[: i + 1]), replay.capacity)
         values = np.asarray(arrays[f"value_{i}"])[:written] - first
         np.testing.assert_array_equal(np.asarray(replay.state)[:written, 0], values)
 
@@ -62,7 +63,7 @@ def test_follows_the_published_buffer_after_each_add(golden):
 @pytest.mark.parametrize("group", [2, 7, 14])
 def test_several_episodes_at_once_leave_what_one_by_one_leaves(golden, group):
     _, lengths, replays = golden
-    replay, first = TapeReplay.empty(40, 2, 1, group), 0
+    replay, first = TapeReplay.empty(replays[0].capacity, 2, 1, group), 0
     for i in range(0, len(lengths), group):
         now = lengths[i : i + group]
         replay = add(replay, counting_tape(now, first=first), jnp.asarray(now))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memory import LRUStack
+from memory import LRUStack, MemorySettings
 from memory.recurrence import combine, recurrence, times
 from tests import golden_map
 
@@ -16,17 +16,19 @@ STRATEGIES = ["sequential", "chunked", "associative"]
 @eqx.filter_jit
 def make_stack(d_model, d_hidden, layers, r_min=0.0, r_max=0.9, *, strategy="auto", key):
     """Compiled: drawing weights one operation after another takes seconds."""
-    return LRUStack(d_model, d_hidden, layers, r_min, r_max, strategy=strategy, key=key)
+    return LRUStack(MemorySettings(d_model, d_hidden, layers, r_min, r_max, strategy), key=key)
 
 
 #: (stack, x, start, state) → all rows and the last state; compiled once for each shape
-run_stack = eqx.filter_jit(LRUStack.__call__)
+run_stack = eqx.filter_jit(LRUStack.sequence)
 
 
-def golden_stack(strategy, d_model=16, d_hidden=8, layers=2, name="lru", prefix="param:"):
-    arrays = golden_map.load(name)
-    stack = make_stack(d_model, d_hidden, layers, strategy=strategy, key=jax.random.key(0))
-    return golden_map.stack(stack, golden_map.Params(arrays, prefix)), arrays
+def golden_stack(strategy):
+    arrays = golden_map.load("lru")
+    p = golden_map.Params(arrays)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    blank = eqx.filter_eval_shape(LRUStack, golden_map.memory_settings(p, strategy), key=key)
+    return golden_map.stack(blank, p), arrays
 
 
 def complex_state(state):
@@ -40,7 +42,7 @@ def test_matches_the_published_outputs_states_and_gradients(strategy):
 
     @eqx.filter_jit
     def run(stack, start, state):
-        return stack(g["x"], start, state)
+        return stack.sequence(g["x"], start, state)
 
     y, state = run(stack, g["start"], stack.initial_state())
     np.testing.assert_allclose(y, g["y"], rtol=1e-4, atol=1e-5)
@@ -50,7 +52,7 @@ def test_matches_the_published_outputs_states_and_gradients(strategy):
     np.testing.assert_allclose(state, complex_state(g["state_mid"]), rtol=1e-4, atol=1e-5)
 
     def loss(stack):
-        return jnp.square(stack(g["x"], g["start"], stack.initial_state())[0]).mean()
+        return jnp.square(stack.sequence(g["x"], g["start"], stack.initial_state())[0]).mean()
 
     value, grads = eqx.filter_jit(eqx.filter_value_and_grad(loss))(stack)
     np.testing.assert_allclose(value, g["loss"], rtol=1e-4)
@@ -141,7 +143,7 @@ def test_nothing_leaks_across_a_start(strategy, getkey):
     start = jnp.zeros(80, bool).at[40].set(True)
 
     def after(x):
-        return stack(x, start, stack.initial_state() + 1.0)[0][40:].sum()
+        return stack.sequence(x, start, stack.initial_state() + 1.0)[0][40:].sum()
 
     grad = jax.jit(jax.grad(after))(x)
     assert (grad[:40] == 0).all() and (grad[40:] != 0).any(axis=1).all()
@@ -152,7 +154,7 @@ def test_one_row_at_a_time_gives_all_rows_and_the_last_state(getkey):
     x = jax.random.normal(getkey(), (100, 6))
     start = jax.random.bernoulli(getkey(), 0.1, (100,))
     y, last = run_stack(stack, x, start, stack.initial_state())
-    step = jax.jit(lambda x, s, h: stack(x[None], s[None], h))
+    step = jax.jit(lambda x, s, h: stack.sequence(x[None], s[None], h))
     h = stack.initial_state()
     for i in range(100):
         row, h = step(x[i], start[i], h)
@@ -170,7 +172,7 @@ def test_learns_to_recall_the_first_input(getkey):
     start = jnp.zeros(20, bool)
 
     def loss(stack):
-        y = jax.vmap(lambda x: stack(x, start, stack.initial_state())[0])(x)
+        y = jax.vmap(lambda x: stack.sequence(x, start, stack.initial_state())[0])(x)
         return jnp.square(y[:, -1, 1] - bits[:, 0]).mean()
 
     @eqx.filter_jit

@@ -5,14 +5,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catalogue.uncertainty import UNCERTAINTIES
 from offline_world.modules import Ensemble
 from tests import golden_map
 
 
-def ensemble(arrays, prefix="param:", *, size, in_size, out_size, residual, has_ln, depth=4):
-    """The ensemble whose parameters (or gradients) are in `arrays` under `prefix`."""
-    blank = _blank(size, in_size, out_size, 16, depth=depth, residual=residual, has_ln=has_ln)
+def ensemble(arrays, prefix="param:", *, continuous=True):
+    """The ensemble whose parameters (or gradients) are in `arrays` under `prefix`.
+
+    All sizes are those of the arrays; a continuous one's outputs are a state and a reward, and the
+    state is predicted as a change.
+    """
     p = golden_map.Params(arrays, prefix + "members.")
+    size, hidden_size, in_size = p("block1._fun.net.layers[0].weight").shape
+    out_size = p("mu_layer._fun.bias").shape[1]
+    has_ln = prefix + "members.block1._fun.net.layers[1].weight" in arrays
+    blank = _blank(
+        size,
+        in_size,
+        out_size,
+        hidden_size,
+        depth=p.count("block{}.", first=1),
+        residual=out_size - 1 if continuous else 0,
+        has_ln=has_ln,
+    )
     members = blank.members
     blocks = tuple(
         golden_map.block(block, p.sub(f"block{i}._fun.net."), has_ln)
@@ -26,6 +42,15 @@ def ensemble(arrays, prefix="param:", *, size, in_size, out_size, residual, has_
         lambda m: (m.blocks, m.mean_head, m.log_std_head), members, (blocks, *heads)
     )
     return eqx.tree_at(lambda e: e.members, blank, members)
+
+
+def check_uncertainties(g, mean, std):
+    """The measures that were recorded in `g`, of these predictions of all members."""
+    recorded = [name.removeprefix("unc_") for name in g if name.startswith("unc_")]
+    assert recorded
+    for name in recorded:
+        actual = UNCERTAINTIES[name](mean, std)
+        np.testing.assert_allclose(actual, g[f"unc_{name}"], rtol=1e-4, atol=1e-5)
 
 
 def random(size, in_size, out_size, hidden_size, *, residual, has_ln=True, depth=4, seed=0):

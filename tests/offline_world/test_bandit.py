@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from catalogue.uncertainty import epi_mean
 from harness.errors import UserError
 from offline_world.bandit_dataset import load_dataset, make_dataset, save_dataset
+from offline_world.bandit_task import ARMS
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
 from offline_world.criterion import absolute_nll, holdout_scores
 from offline_world.modules import nll
 from offline_world.selection import best_members
 from offline_world.split import bandit_holdout, split_rows
-from offline_world.uncertainty import UNCERTAINTIES, epi_mean
 from offline_world.world import WorldState
 from tests import golden_map
 from tests.offline_world import golden_ensemble
@@ -30,21 +31,19 @@ def check_golden(ensemble, g):
     mean, std = eqx.filter_jit(ensemble)(g["x"])
     np.testing.assert_allclose(mean, g["mu"], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(std, g["sigma"], rtol=1e-4, atol=1e-5)
-    for name, measure in UNCERTAINTIES.items():
-        np.testing.assert_allclose(measure(mean, std), g[f"unc_{name}"], rtol=1e-4, atol=1e-5)
+    golden_ensemble.check_uncertainties(g, mean, std)
     found = nll(mean, jnp.log(std), g["y"]).mean(-1)
     np.testing.assert_allclose(found, g["nll"], rtol=1e-4, atol=1e-5)
 
 
 def test_model_matches_the_published_one():
     g = golden_map.load("bandit_model")
-    sizes = {"size": 5, "in_size": 2, "out_size": 1, "residual": 0, "depth": 2}
-    check_golden(golden_ensemble.ensemble(g, **sizes, has_ln=True), g)
+    check_golden(golden_ensemble.ensemble(g, continuous=False), g)
 
 
 @pytest.fixture(scope="module")
 def published():
-    return load_bandit_ensemble(golden_map.GOLDEN / "bandit_ensemble_seed0.eqx", 2)
+    return load_bandit_ensemble(golden_map.GOLDEN / "bandit_ensemble_seed0.eqx", ARMS)
 
 
 def test_trained_ensemble_matches_the_published_one(published):
@@ -54,9 +53,10 @@ def test_trained_ensemble_matches_the_published_one(published):
 def test_best_members_are_those_of_least_nll(published):
     g = golden_map.load("bandit_ensemble_seed0_expected")
     holdout = jnp.concatenate([g["x"], g["y"]], axis=1)
-    best = best_members(published, holdout, 10, absolute_nll(1e-3))
+    count = published.size // 10
+    best = best_members(published, holdout, count, absolute_nll(1e-3))
     scores = eqx.filter_jit(holdout_scores)(best, holdout, absolute_nll(1e-3))
-    np.testing.assert_allclose(scores, np.sort(g["nll"])[:10], rtol=1e-4)
+    np.testing.assert_allclose(scores, np.sort(g["nll"])[:count], rtol=1e-4)
 
 
 def test_a_fifth_of_the_rows_is_held_out():

@@ -16,8 +16,10 @@ from offline_world.selection import best_members, rollout_threshold, row_uncerta
 from tests import golden_map
 from tests.offline_world import golden_ensemble
 
-STATE, ACTION = 11, 3
 PUBLISHED = golden_map.GOLDEN / "ensemble_seed0.eqx"
+EXPECTED = golden_map.load("ensemble_seed0_expected")
+STATE = EXPECTED["y"].shape[1] - 1
+ACTION = EXPECTED["x"].shape[1] - STATE
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +29,11 @@ def ensemble():
 
 @pytest.fixture(scope="module")
 def expected():
-    return golden_map.load("ensemble_seed0_expected")
+    return EXPECTED
 
 
 def test_loads_the_published_file(ensemble, expected):
-    named = golden_ensemble.ensemble(
-        expected, size=6, in_size=14, out_size=12, residual=STATE, has_ln=True
-    )
+    named = golden_ensemble.ensemble(expected)
     for ours, theirs in zip(jax.tree.leaves(ensemble), jax.tree.leaves(named), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     mean, std = eqx.filter_jit(ensemble)(expected["x"])
@@ -45,7 +45,7 @@ def test_loads_the_published_file(ensemble, expected):
 
 def test_selects_the_published_members_uncertainties_and_thresholds(ensemble, expected):
     holdout = jnp.concatenate([expected["x"], expected["y"]], axis=1)
-    best = best_members(ensemble, holdout, 4, relative_mse(0.01))
+    best = best_members(ensemble, holdout, len(expected["best_idx"]), relative_mse(0.01))
     for ours, theirs in zip(
         jax.tree.leaves(best), jax.tree.leaves(ensemble.subset(expected["best_idx"])), strict=True
     ):
@@ -60,10 +60,11 @@ def test_selects_the_published_members_uncertainties_and_thresholds(ensemble, ex
 
 
 def test_uncertainty_of_rows_does_not_depend_on_how_many_go_at_once(ensemble, expected):
-    many = jnp.tile(expected["x"], (32, 1))[:2001]
+    rows = len(expected["x"])
+    many = jnp.tile(expected["x"], (-(-2001 // rows), 1))[:2001]
     together = row_uncertainties(ensemble, many, "total_var")
     assert together.shape == (2001,)
-    np.testing.assert_allclose(together[-1], together[2000 % 64], rtol=1e-5)
+    np.testing.assert_allclose(together[-1], together[2000 % rows], rtol=1e-5)
 
 
 def test_what_we_write_is_what_was_published(ensemble, tmp_path):

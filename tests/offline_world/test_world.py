@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from catalogue.uncertainty import epi_mean
 from offline_world.scaler import Scaler
 from offline_world.terminations import termination_fn
-from offline_world.uncertainty import epi_mean
 from offline_world.world import World, WorldState
 from tests.offline_world import golden_ensemble
 

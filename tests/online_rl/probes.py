@@ -6,6 +6,7 @@ import numpy as np
 import optax
 
 from experience.tape import Learnable, Tape, Transitions
+from memory import LRUStack, MemorySettings
 from online_rl.encoders import RecurrentEncoder, StateEncoder
 from online_rl.optimiser import SplitOptimiser, agent_optimiser
 from online_rl.sac import SACAgent, SACSettings
@@ -30,7 +31,8 @@ def make_agent(*, recurrent=True, lr=3e-3, optimisers=None, **changes) -> SACAge
 
     def encoder(key):
         if recurrent:
-            return RecurrentEncoder(STATE + 2, 8, 8, 1, 0.5, 0.99, strategy="sequential", key=key)
+            settings = MemorySettings(8, 8, 1, 0.5, 0.99, "sequential")
+            return RecurrentEncoder(STATE + 2, LRUStack, settings, key=key)
         return StateEncoder(STATE)
 
     chain = agent_optimiser(

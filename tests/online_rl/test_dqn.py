@@ -8,19 +8,22 @@ import optax
 import pytest
 
 from experience.tape import Tape
+from memory import LRUStack, MemorySettings
 from online_rl import losses
 from online_rl.dqn import DQNAgent, DQNSettings, plasticity
 from online_rl.encoders import RecurrentEncoder
 from online_rl.networks import DuelingHead
 from online_rl.optimiser import SplitOptimiser
 from tests import golden_map
+from tests.online_rl import golden_networks
 
 SETTINGS = DQNSettings(0.9, 0.05, 1.0, 0.1, 50.0, head_d_hidden=16, head_n_layers=2)
 
 
 def make_agent(settings=SETTINGS):
     def make_encoder(key):
-        return RecurrentEncoder(4, 16, 8, 2, 0.0, 0.9, strategy="sequential", key=key)
+        settings = MemorySettings(16, 8, 2, 0.0, 0.9, "sequential")
+        return RecurrentEncoder(4, LRUStack, settings, key=key)
 
     optimiser = SplitOptimiser(optax.adam(1e-3), optax.adam(1e-2))
     return DQNAgent(settings, make_encoder, optimiser, (1.0, 0.0))
@@ -36,36 +39,14 @@ def learner(agent):
     return eqx.filter_jit(agent.init)(jax.random.key(0))
 
 
-def test_q_network_matches_the_published_one(agent, learner):
+def test_q_network_matches_the_published_one():
     arrays = golden_map.load("q_network")
-    p = golden_map.Params(arrays)
-    encoder, head = learner.online.encoder, learner.online.head
-    encoder = eqx.tree_at(
-        lambda e: (e.pre, e.memory),
-        encoder,
-        (
-            golden_map.block(encoder.pre, p.sub("pre._fun.net.")),
-            golden_map.stack(encoder.memory, p.sub("memory.")),
-        ),
-    )
-    blocks = tuple(
-        golden_map.block(block, p.sub(f"head.layers[{i}]._fun.net."))
-        for i, block in enumerate(head.trunk.blocks)
-    )
-    head = eqx.tree_at(
-        lambda h: (h.trunk.blocks, h.value, h.advantage),
-        head,
-        (
-            blocks,
-            golden_map.linear(head.value, p.sub("head.value._fun.")),
-            golden_map.linear(head.advantage, p.sub("head.advantage._fun.")),
-        ),
-    )
+    encoder, head = golden_networks.encoder(arrays), golden_networks.dueling_head(arrays)
 
     @jax.jit
     def q(observation, start):
         x = jax.vmap(encoder.pre)(observation)
-        x, _ = encoder.memory(x, start, encoder.initial_memory())
+        x, _ = encoder.memory.sequence(x, start, encoder.initial_memory())
         return jax.vmap(head)(x)
 
     found = q(arrays["observation"], arrays["start"].astype(bool))

@@ -1,5 +1,7 @@
 """Golden parity of the actor-critic losses, at every weight and with or without entropy."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,10 @@ import pytest
 from online_rl import losses
 from tests import golden_map
 
-ALPHA = 0.2
+GOLDEN = golden_map.load("sac_losses")
+#: The weights that were recorded, as their keys write them.
+WEIGHTS = sorted({re.match(r"pi_rw(.*?)_", k)[1] for k in GOLDEN if k.startswith("pi_rw")})
+ALPHA, GAMMA = float(GOLDEN["alpha_init"]), float(GOLDEN["gamma"])
 
 
 def close(actual, expected):
@@ -17,13 +22,13 @@ def close(actual, expected):
 
 @pytest.fixture(scope="module")
 def golden():
-    g = golden_map.load("sac_losses")
+    g = GOLDEN
     mask, real = ~g["tape_start"][1:], g["tape_real"][:-1]
     return g, mask, real
 
 
 @pytest.mark.parametrize("backup_entropy", [True, False])
-@pytest.mark.parametrize("weight", ["0.05", "0.8"])
+@pytest.mark.parametrize("weight", WEIGHTS)
 def test_critic_loss(golden, weight, backup_entropy):
     g, mask, real = golden
     target = losses.td_target(
@@ -32,7 +37,7 @@ def test_critic_loss(golden, weight, backup_entropy):
         g["next_qs"][:, 1:],
         g["action_log_prob"].sum(-1)[1:],
         jnp.asarray(ALPHA),
-        0.99,
+        GAMMA,
         backup_entropy=backup_entropy,
     )
     q = g["qs"][:, :-1]
@@ -48,7 +53,7 @@ def test_critic_loss(golden, weight, backup_entropy):
     close(q_parts.imagined, g[expected + "imag_q_mean"])
 
 
-@pytest.mark.parametrize("weight", ["0.05", "0.8"])
+@pytest.mark.parametrize("weight", WEIGHTS)
 def test_actor_and_temperature_losses(golden, weight):
     g, mask, real = golden
     log_prob = g["action_log_prob"].sum(-1)[:-1]

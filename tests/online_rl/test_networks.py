@@ -29,13 +29,13 @@ class Rows(eqx.Module):
 @pytest.fixture(scope="module")
 def golden_critic():
     g = golden_map.load("critic")
-    return g, golden_networks.encoder(g, 6), golden_networks.critic_heads(g, 4, 2)
+    return g, golden_networks.encoder(g), golden_networks.critic_heads(g)
 
 
 @pytest.fixture(scope="module")
 def golden_actor():
     g = golden_map.load("actor")
-    return g, golden_networks.encoder(g, 6), golden_networks.actor_head(g, 2)
+    return g, golden_networks.encoder(g), golden_networks.actor_head(g)
 
 
 def test_critic_matches_the_published_one(golden_critic):
@@ -43,7 +43,7 @@ def test_critic_matches_the_published_one(golden_critic):
 
     @eqx.filter_jit
     def run(encoder, heads, batch, action):
-        return all_q(heads, encoder(batch, jnp.zeros(2)), action)
+        return all_q(heads, encoder(batch, jnp.zeros(action.shape[1])), action)
 
     close(run(encoder, heads, Rows(g["observation"], g["start"]), g["action"]), g["q"])
 
@@ -53,7 +53,7 @@ def test_actor_matches_the_published_one(golden_actor):
 
     @eqx.filter_jit
     def run(encoder, head, batch, action):
-        policy = TanhGaussian.from_head(jax.vmap(head)(encoder(batch, jnp.zeros(2))))
+        policy = TanhGaussian.from_head(jax.vmap(head)(encoder(batch, jnp.zeros(action.shape[1]))))
         return policy.loc, jnp.exp(policy.log_std), policy.log_prob(action), policy.mode()
 
     loc, scale, log_prob, mode = run(encoder, head, Rows(g["observation"], g["start"]), g["action"])
@@ -64,8 +64,9 @@ def test_actor_matches_the_published_one(golden_actor):
 
 
 def test_actor_acts_row_by_row_as_published(golden_actor):
-    """The golden batch of three: the same rows three times, fed one at a time."""
+    """The golden batch: the same rows several times, fed one at a time."""
     g, encoder, head = golden_actor
+    steps, batch, _ = g["step_modes"].shape
 
     @eqx.filter_jit
     def step(encoder, head, observation, start, memory):
@@ -73,10 +74,10 @@ def test_actor_acts_row_by_row_as_published(golden_actor):
         policy = TanhGaussian.from_head(jax.vmap(head)(features))
         return policy.mode(), features, memory
 
-    memory = jnp.broadcast_to(encoder.initial_memory(), (3, 2, 2, 8))
-    for i in range(4):
-        observation = jnp.tile(g["observation"][i], (3, 1))
-        start = jnp.full(3, bool(g["start"][i]))
+    memory = jnp.stack([encoder.initial_memory()] * batch)
+    for i in range(steps):
+        observation = jnp.tile(g["observation"][i], (batch, 1))
+        start = jnp.full(batch, bool(g["start"][i]))
         mode, features, memory = step(encoder, head, observation, start, memory)
         close(mode, g["step_modes"][i])
         close(features, g["step_features"][i])
@@ -86,8 +87,9 @@ def test_actor_acts_row_by_row_as_published(golden_actor):
 
 def test_absorbing_rows_leaves_the_memory_of_stepping_through_them(golden_actor):
     g, encoder, _ = golden_actor
+    rows = slice(len(g["step_modes"]))
     absorbed = eqx.filter_jit(encoder.absorb)(
-        g["observation"][:4], g["start"][:4], encoder.initial_memory()
+        g["observation"][rows], g["start"][rows], encoder.initial_memory()
     )
     published = g["step_states"][:, 0, 0]
     close(absorbed, jnp.stack([published.real, published.imag], axis=1))
@@ -96,9 +98,10 @@ def test_absorbing_rows_leaves_the_memory_of_stepping_through_them(golden_actor)
 def test_the_split_first_product_is_the_joined_one(golden_critic):
     _, _, heads = golden_critic
     head = jax.tree.map(lambda leaf: leaf[0], heads)
-    x = jax.random.normal(jax.random.key(0), (18,))
+    action_size = golden_critic[0]["action"].shape[1]
+    x = jax.random.normal(jax.random.key(0), head.trunk.blocks[0].linear.weight.shape[:1])
     joined = head.out(head.trunk(x))[0]
-    close(CriticHead.__call__(head, x[:16], x[16:]), joined)
+    close(CriticHead.__call__(head, x[:-action_size], x[-action_size:]), joined)
 
 
 def test_sampled_critics_are_different_and_every_one_has_its_turn():

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from layers import Linear
+from memory import LRUStack, MemorySettings
 from online_rl.encoders import RecurrentEncoder
 from online_rl.networks import Network
 from online_rl.optimiser import SplitOptimiser, agent_optimiser, polyak
@@ -50,7 +51,8 @@ def test_encoder_and_head_are_clipped_and_stepped_apart():
     split = SplitOptimiser(
         *(optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(lr)) for lr in (0.1, 0.5))
     )
-    encoder = RecurrentEncoder(2, 4, 2, 1, 0.0, 0.9, strategy="auto", key=jax.random.key(0))
+    settings = MemorySettings(4, 2, 1, 0.0, 0.9)
+    encoder = RecurrentEncoder(2, LRUStack, settings, key=jax.random.key(0))
     network = Network(encoder, Linear(4, 1, key=jax.random.key(1)))
     grads = Network(
         jax.tree.map(lambda x: jnp.full_like(x, 300.0), encoder),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from catalogue.uncertainty import epi_mean
 from experience.data.pendulum import pendulum_dataset
 from experience.data.rows import Dataset
 from experience.real.oracle import make_oracle
@@ -17,7 +18,6 @@ from figures.error_files import error_file, save_errors
 from harness.configuration.groups import EnvConfig
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
-from offline_world.uncertainty import epi_mean
 from offline_world.world import AbstractWorld, Imagined, World
 from programs.compounding_error import (
     ORACLE_HORIZONS,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from catalogue.uncertainty import epi_mean
 from experience.data.pendulum import pendulum_dataset
 from experience.histories import build_histories
 from experience.history_store import HistoryStore
@@ -20,7 +21,6 @@ from harness.run.interrupts import Pending
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.terminations import termination_fn
-from offline_world.uncertainty import epi_mean
 from offline_world.world import World
 from online_rl import loop
 from online_rl.builders import markov_agent, recurrent_agent
