@@ -26,6 +26,13 @@ MISTAKES = [
     ("pendulum/base", "train.memory_scan=fast", ["memory_scan=fast", "chunked"]),
     ("pendulum/base", "model.sampled_critics=5", ["sampled_critics=5", "num_critics=4"]),
     ("pendulum/base", "model.memory.r_min=0.95", ["r_min=0.95", "r_max=0.9"]),
+    ("pendulum/base", "model.memory.kind=lstm", ["kind=lstm", "lru, gru"]),
+    (
+        "pendulum/base",
+        "model.memory.kind=gru model.memory.r_max=0.5",
+        ["r_max=0.5", "kind=gru", "leave it out"],
+    ),
+    ("offline_bandit", "model.memory.kind=gru train.memory_scan=chunked", ["memory_scan=chunked"]),
     ("pendulum/base", "model.target_alpha_ratio=0", ["target_alpha_ratio=0", "(0, inf)"]),
     ("pendulum/base", "seed=-1", ["seed=-1", "[0,"]),
     ("pendulum/base", "engine=pybullet", ["engine=pybullet", "mujoco, mujoco_py"]),
