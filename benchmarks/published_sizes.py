@@ -27,7 +27,7 @@ from experience.tape import Tape  # noqa: E402
 from harness.configuration.composition import load_config  # noqa: E402
 from offline_world.fit import make_step  # noqa: E402
 from offline_world.modules import Ensemble  # noqa: E402
-from offline_world.scaler import Scaler  # noqa: E402
+from offline_world.scaler import Scaler, Statistics  # noqa: E402
 from offline_world.world import World, WorldState  # noqa: E402
 from online_rl import updates  # noqa: E402
 from online_rl.builders import recurrent_agent  # noqa: E402
@@ -154,7 +154,7 @@ def ensemble():
 def imagine():
     world = World(
         random_ensemble(100),
-        Scaler.fit(np.ones((2, STATE)), np.ones((2, ACTION)), np.ones(2)),
+        Scaler.fit(np.ones((2, STATE)), np.ones((2, ACTION)), np.ones(2), Statistics.PUBLISHED),
         jnp.asarray(jnp.inf),
         jnp.asarray(0.0),
         HORIZON,

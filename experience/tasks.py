@@ -43,6 +43,11 @@ class Task:
     # a published dataset's name, under which its environment is registered
     environment: str | None = None
 
+    @property
+    def is_published(self) -> bool:
+        """Whether the dataset is one of the paper's, whose world models are to be had."""
+        return self.source in ("d4rl", "neorl")
+
 
 # The name's first word: horizon, reference returns (d4rl.infos), state and action dimensions.
 _D4RL = {

@@ -4,12 +4,16 @@ First line: JSON `{"ensemble_size", "hidden_size", "has_ln"}`. Then one array af
 `numpy.save` writes it: the state size (continuous ensembles only), for each block the linear
 weight (member, out, in) and bias and the LayerNorm weight and bias if any, then weight and bias of
 the mean head and of the log σ head. A bandit's file has two blocks, no state size, no `has_ln`.
+
+An ensemble of a user's own data adds `"statistics": "exact"`, how its inputs were normalised, which
+readers of the published format pass over; without it they are the published ones.
 """
 
 import json
 import tokenize
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import equinox as eqx
 import jax
@@ -19,6 +23,7 @@ import numpy as np
 from harness.errors import UserError
 from harness.files import atomic_write
 from offline_world.modules import Ensemble
+from offline_world.scaler import Statistics
 
 CONTINUOUS_DEPTH, BANDIT_DEPTH = 4, 2
 #: Of members and of hidden units: a header beyond it is damaged.
@@ -46,12 +51,32 @@ def load_bandit_ensemble(path: Path | str, arms: int) -> Ensemble:
     return _load(Path(path), skeleton, f"{arms} arms")
 
 
-def save_ensemble(path: Path | str, ensemble: Ensemble) -> None:
+def stored_statistics(path: Path | str) -> Statistics | None:
+    """How the inputs of the ensemble in `path` were normalised; None where the file does not say.
+
+    Raises UserError for a file that is no ensemble's.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        word = _read_header(path, file.readline()).get("statistics")
+    if word not in (None, *Statistics):
+        raise UserError(
+            f"the world model {path} was trained with {word!r} statistics, which are not known:"
+            " it is of a later version"
+        )
+    return None if word is None else Statistics(word)
+
+
+def save_ensemble(
+    path: Path | str, ensemble: Ensemble, statistics: Statistics | None = None
+) -> None:
     """Writes `ensemble` in the published format, whole or not at all."""
     header: dict = {"ensemble_size": ensemble.size, "hidden_size": ensemble.hidden_size}
     state_dim = ensemble.members.residual
     if state_dim:
         header["has_ln"] = ensemble.has_ln
+    if statistics not in (None, Statistics.PUBLISHED):
+        header["statistics"] = statistics
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
         file.write((json.dumps(header) + "\n").encode())
         if state_dim:
@@ -88,11 +113,7 @@ def _skeleton(header: dict, in_size: int, out_size: int, *, residual: int) -> En
 
 
 def _load(path: Path, make_skeleton: Callable[[dict], Ensemble], wanted: str) -> Ensemble:
-    try:
-        file = open(path, "rb")  # noqa: SIM115 (closed below; the error must name the path)
-    except OSError as error:
-        raise UserError(f"the world model {path} cannot be opened: {error.strerror}") from error
-    with file:
+    with _opened(path) as file:
         skeleton = make_skeleton(_read_header(path, file.readline()))
         state_dim = skeleton.members.residual
         if state_dim:
@@ -110,6 +131,13 @@ def _load(path: Path, make_skeleton: Callable[[dict], Ensemble], wanted: str) ->
         if file.read(1):
             raise UserError(f"the world model {path} goes on after its last array: not our format")
     return eqx.tree_at(lambda e: [leaf for leaf, _ in _published_leaves(e)], skeleton, leaves)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise UserError(f"the world model {path} cannot be opened: {error.strerror}") from error
 
 
 def _read_header(path: Path, line: bytes) -> dict:

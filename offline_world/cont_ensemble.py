@@ -23,7 +23,7 @@ def main(config, run):
     from programs.world_data import load_checked
 
     task = get_task(config.domain, config.dataset_name, config.env)
-    train_world_model(config, run, load_checked(config, task))
+    train_world_model(config, run, task, load_checked(config, task))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,39 @@
 """Normalisation of the world model's inputs and targets (spec 1.4)."""
 
+from enum import StrEnum
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 SMALLEST_STD = 1e-12
+
+
+class Statistics(StrEnum):
+    """How a column's mean and std come about. A world model is of use only with those that it was
+    trained with."""
+
+    #: NumPy's float32 reductions along the rows, rounding and all: a constant column gets a std of
+    #: about its mean's error, and its normalised value is about ∓1. Published ensembles know it so.
+    PUBLISHED = "published"
+    #: In float64: a constant column has a std of 0, which becomes 1, and a normalised value of 0.
+    EXACT = "exact"
+
+
+def _float32_moments(column: Float[np.ndarray, "row size"]) -> tuple[np.ndarray, np.ndarray]:
+    column = column.astype(np.float32, copy=False)
+    return column.mean(0), column.std(0)
+
+
+def _exact_moments(column: Float[np.ndarray, "row size"]) -> tuple[np.ndarray, np.ndarray]:
+    # measured from the first row, so that nothing at all is left of a constant
+    first = column[0].astype(np.float64)
+    moved = column - first
+    return first + moved.mean(0), moved.std(0)
+
+
+_MOMENTS = {Statistics.PUBLISHED: _float32_moments, Statistics.EXACT: _exact_moments}
 
 
 class Scaler(eqx.Module):
@@ -25,11 +53,12 @@ class Scaler(eqx.Module):
         states: Float[np.ndarray, "row state"],
         actions: Float[np.ndarray, "row action"],
         rewards: Float[np.ndarray, " row"],
+        statistics: Statistics,
     ) -> "Scaler":
         """Mean and population std per dimension; a std below 1e-12 becomes 1."""
-        columns = states, actions, rewards[:, None]
-        means = [x.mean(0, dtype=np.float64) for x in columns]
-        stds = [x.std(0, dtype=np.float64) for x in columns]
+        # the order of the published sums is that of C's layout
+        columns = [np.ascontiguousarray(x) for x in (states, actions, rewards[:, None])]
+        means, stds = zip(*map(_MOMENTS[statistics], columns), strict=True)
         stds = [np.where(s < SMALLEST_STD, 1.0, s) for s in stds]
 
         def joined(statistics, *which):

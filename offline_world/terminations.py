@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from catalogue import domains
@@ -37,6 +38,15 @@ def termination_fn(domain: str, dataset_name: str, spec: str | None = None) -> T
         f"no termination rule is known for domain={domain} dataset_name={dataset_name}; check "
         "both names, or use domain=custom and give env.termination"
     )
+
+
+def in_own_units(rule: TerminationFn, origin: np.ndarray | None) -> TerminationFn:
+    """`rule` for states that are measured from `origin`; it is shown them in their own units, with
+    the few digits that float32 has for such."""
+    if origin is None:
+        return rule
+    origin = np.asarray(origin, np.float32)
+    return lambda state, action, next_state: rule(state + origin, action, next_state + origin)
 
 
 def check_termination(rule: TerminationFn, state_dim: int, action_dim: int) -> None:

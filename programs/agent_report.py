@@ -12,6 +12,7 @@ from experience.real.vector_env import make_vector_env
 from experience.tasks import get_task
 from experience.wrapper import engine_info
 from harness.files import write_text
+from programs.agent_files import saved_origin
 from programs.saved_runs import load_run, read_config
 from programs.scoring import make_play
 
@@ -25,8 +26,11 @@ def report_agent(run: Path, copies: int | None, seed: int) -> Path:
     config = read_config(run)
     task = get_task(config.domain, config.dataset_name, config.env)
     copies = config.eval.real_episodes if copies is None else copies
+    origin = saved_origin(run / "agent")
     with closing(
-        make_vector_env(config.domain, config.dataset_name, copies, config.env, config.engine)
+        make_vector_env(
+            config.domain, config.dataset_name, copies, config.env, config.engine, origin=origin
+        )
     ) as envs:
         agent, learner = load_run(run, envs.state_dim, envs.action_dim)
         evaluation = make_play(agent, task, envs)(learner, seed)

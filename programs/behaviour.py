@@ -14,6 +14,7 @@ from harness.configuration.schema import MarkovConfig
 from harness.errors import UserError
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent
+from programs.agent_files import saved_origin
 from programs.saved_runs import load_run
 
 RANDOM, RANDOM_NET = "random", "random-net"
@@ -105,6 +106,11 @@ def make_behaviour(
         stochastic = True
     else:
         agent, learner = load_run(Path(policy), state_dim, action_dim)
+        if saved_origin(Path(policy) / "agent") is not None:
+            raise UserError(
+                f"the agent of {policy} knows states too far from 0 for the float32 that datasets"
+                " are recorded in: take an agent of another task"
+            )
     return AgentBehaviour(
         agent,
         learner,

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from experience.data.origin import Origin, measured_from, own_units
 from experience.data.rows import Dataset
 from experience.histories import build_histories
 from experience.real.oracle import LocomotionOracle, PendulumOracle
@@ -104,14 +105,19 @@ def follow(
     oracle: LocomotionOracle | PendulumOracle,
     first_states: Float[np.ndarray, "trajectory state"],
     actions: Float[np.ndarray, "step trajectory action"],
+    origin: Origin | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The true states (step, trajectory, state) and rewards (step, trajectory) after each step."""
+    """The true states (step, trajectory, state) and rewards (step, trajectory) after each step.
+
+    States are measured from `origin`.
+    """
     states = np.empty((*actions.shape[:2], first_states.shape[1]), np.float32)
     rewards = np.empty(actions.shape[:2], np.float32)
     for trajectory, first_state in enumerate(first_states):
-        oracle.set_state(first_state)
+        oracle.set_state(own_units(first_state, origin))
         for step, action in enumerate(actions[:, trajectory]):
-            states[step, trajectory], rewards[step, trajectory] = oracle.step(action)
+            state, rewards[step, trajectory] = oracle.step(action)
+            states[step, trajectory] = measured_from(state, origin)
     return states, rewards
 
 
@@ -142,12 +148,13 @@ def compounding_errors(
     logged: Logged,
     key: PRNGKeyArray,
     oracle: LocomotionOracle | PendulumOracle | None,
+    origin: Origin | None = None,
 ) -> dict[str, np.ndarray]:
     """All that spec 7 asks for, as float32 arrays (step, trajectory); step 0 is after one action.
 
     `rmse`, `reward_error` against the log; `rms`, `uncertainty` of the imagined states; with an
     oracle also `oracle_rmse`, `oracle_reward_error` against the true environment, which go on
-    beyond the logged actions.
+    beyond the logged actions. `origin` is what the logged states are measured from.
     """
     first_states = logged.states[0]
     steps = len(logged.rewards) if oracle is None else len(logged.actions)
@@ -158,7 +165,7 @@ def compounding_errors(
         arrays["rms"] = _infinite(rms(imagined.states), ended=False)
         arrays["uncertainty"] = _infinite(imagined.uncertainty, ended=False)
     if oracle is not None:
-        truth = follow(oracle, first_states, actions)
+        truth = follow(oracle, first_states, actions, origin)
         against = error_arrays(imagined, *truth)
         arrays |= {f"oracle_{name}": array for name, array in against.items()}
     with np.errstate(over="ignore"):

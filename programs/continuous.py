@@ -47,6 +47,7 @@ def train_agent(
             state_dim=envs.state_dim,
             action_dim=envs.action_dim,
             horizon=task.horizon,
+            origin=dataset.origin,
         )
         parts = loop.Parts(
             make_collect(
@@ -68,7 +69,7 @@ def train_agent(
         f" {last[metrics.SCORE_FIRST]:.3f} (one episode per environment)"
     )
     scores = {"score": last[metrics.SCORE], "score_first": last[metrics.SCORE_FIRST]}
-    finish(config, run, agent, learner, plot, summary, **scores)
+    finish(config, run, agent, learner, plot, summary, dataset.origin, **scores)
 
 
 def load_histories(task: Task, dataset: Dataset) -> HistoryStore:
@@ -94,6 +95,7 @@ def make_test_envs(config: ContinuousConfig, dataset: Dataset) -> AbstractVector
         config.eval.real_episodes,
         config.env,
         config.engine,
+        origin=dataset.origin,
     )
     check_dimensions(dataset, envs.state_dim, envs.action_dim, f"dataset {config.dataset_name}")
     return envs

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from experience.data.dataset import Dataset
+from experience.tasks import Task
 from figures.progress import ensemble_plot
 from harness.configuration.groups import BanditEnsembleConfig, EnsembleConfig
 from harness.configuration.schema import BanditConfig, ContinuousConfig
@@ -22,17 +23,20 @@ from offline_world.checkpoint import save_ensemble
 from offline_world.criterion import Criterion, relative_mse
 from offline_world.fit import FitSettings, FitState, compiled_epoch
 from offline_world.modules import Ensemble
+from offline_world.scaler import Statistics
 from offline_world.split import Data
 from programs.world_data import WorldData, ensemble_path
 
 
-def train_world_model(config: ContinuousConfig, run: RunDirectory, dataset: Dataset) -> Path:
+def train_world_model(
+    config: ContinuousConfig, run: RunDirectory, task: Task, dataset: Dataset
+) -> Path:
     """Train the ensemble of spec 2.3 and save it in the published format; returns its path.
 
     A killed training goes on from its last saved epoch.
     """
     settings = config.ensemble
-    rows = WorldData.from_dataset(dataset)
+    rows = WorldData.from_dataset(dataset, task)
     keys = ensemble_keys(config.seed)
     ensemble = Ensemble(
         settings.total_size,
@@ -53,6 +57,7 @@ def train_world_model(config: ContinuousConfig, run: RunDirectory, dataset: Data
         run,
         path,
         score=metrics.HOLDOUT_MSE,
+        statistics=rows.statistics,
     )
     return path
 
@@ -81,10 +86,12 @@ def fit_and_save(
     path: Path,
     *,
     score: str,
+    statistics: Statistics | None = None,
 ) -> Ensemble:
     """Train to the end with logging and checkpoints; the best weights, which are saved at `path`.
 
-    `score` is the name under which the holdout's is logged.
+    `score` is the name under which the holdout's is logged, `statistics` those of a continuous
+    ensemble's scaler.
     """
     state = FitState.begin(settings, ensemble)
     saved = checkpoint.restore(run.checkpoint, state)
@@ -115,7 +122,7 @@ def fit_and_save(
                 f"no member of {path} ever predicted a finite number: the training diverged; give a"
                 " lower ensemble.lr and another run_dir, and look for outliers in the dataset"
             )
-        save_ensemble(path, state.best)
+        save_ensemble(path, state.best, statistics)
         plot = ensemble_plot(run.metrics, run.plots / "ensemble.png", config.dataset_name)
         logger.image(int(state.epoch), "plots/ensemble", plot)
     print(f"{score} of the best member {best[0]:.5g}, median {np.median(best):.5g}")

@@ -28,7 +28,7 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     dataset = load_dataset(task)
     world = build_world(config, task, dataset)
     other = elsewhere_task(config)
-    elsewhere = load_dataset(other)
+    elsewhere = load_dataset(other, origin_of=lambda observations: dataset.origin)
     check_dimensions(
         elsewhere,
         dataset.observations.shape[1],
@@ -38,10 +38,10 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))
     key = jax.random.key(config.seed)
     oracle = _oracle_of(config)
-    arrays = compounding_errors(world, logged, key, oracle)
+    arrays = compounding_errors(world, logged, key, oracle, dataset.origin)
     if oracle is not None:
         arrays |= _engine_arrays(config, logged.rewards.shape[1])
-    inputs = WorldData.from_dataset(dataset).inputs
+    inputs = WorldData.from_dataset(dataset, task).inputs
     uncertainties = training_uncertainties(world.ensemble, inputs, config.collect.unc_type)
     arrays["threshold_quantiles"] = np.asarray(THRESHOLD_QUANTILES, np.float32)
     arrays["thresholds"] = np.quantile(uncertainties, THRESHOLD_QUANTILES).astype(np.float32)

@@ -14,7 +14,7 @@ from harness.configuration.schema import ContConfig, MarkovConfig
 from harness.errors import UserError
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent, recurrent_agent
-from programs.agent_files import load_agent
+from programs.agent_files import load_agent, saved_origin
 
 #: The agents that act in real environments, by the schema of their configuration.
 BUILDERS: dict[type, Callable] = {ContConfig: recurrent_agent, MarkovConfig: markov_agent}
@@ -49,7 +49,8 @@ def load_run(run: Path, state_dim: int, action_dim: int) -> tuple[AbstractAgent,
     agent = BUILDERS[type(config)](config, state_dim, action_dim)
     # only the networks' shapes are wanted of it: nothing is drawn or compiled
     blank = eqx.filter_eval_shape(agent.init, jax.random.key(0))
-    return agent, load_agent(run / "agent", agent, blank)
+    folder = run / "agent"
+    return agent, load_agent(folder, agent, blank, saved_origin(folder))
 
 
 def _as(schema: type, stored: Any) -> Any:

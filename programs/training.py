@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from experience.collector import Policy, collect
+from experience.data.origin import Origin
 from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
@@ -36,10 +37,12 @@ def start(
     state_dim: int,
     action_dim: int,
     horizon: int,
+    origin: Origin | None = None,
 ) -> tuple[loop.TrainState, updates.UpdateMany]:
     """A fresh state, or one with the networks of `load_agent_path`, and its update function.
 
-    `sample` draws an agent's batch from a replay: (replay, key, rows) → batch.
+    `sample` draws an agent's batch from a replay: (replay, key, rows) → batch; `origin` is what the
+    agent's states are measured from.
     """
     replay, is_on_device = place_replay(
         config.train.replay,
@@ -51,7 +54,7 @@ def start(
     )
     learner = eqx.filter_jit(agent.init)(key_at(config.seed, Purpose.INIT, 0))
     if config.load_agent_path is not None:
-        learner = load_agent(config.load_agent_path, agent, learner)
+        learner = load_agent(config.load_agent_path, agent, learner, origin)
     # Committed to their devices from the beginning, as everything is after the first collection:
     # otherwise each program would be compiled twice.
     learner = jax.device_put(learner, jax.local_devices()[0])
@@ -187,6 +190,7 @@ def finish(
     learner: AbstractLearner,
     plot: Path,
     summary: str,
+    origin: Origin | None = None,
     **figures: float,
 ) -> None:
     """Save the agent, mark the run complete, and say where everything is."""
@@ -196,7 +200,7 @@ def finish(
         name = run.path.name if config.run_dir else run.path.relative_to(config.run_root)
         saved.append(Path(config.save_agent_root).expanduser() / name)
     for folder in saved:
-        save_agent(folder, agent, learner)
+        save_agent(folder, agent, learner, origin)
     print(f"{summary}\nplot {plot}\nrun  {run.path}", flush=True)
     run.finish(saved, **figures)
 

@@ -12,7 +12,7 @@ from experience.data.transitions import world_transitions
 from experience.tasks import Task
 from experience.wrapper import make_env
 from harness.configuration.schema import ContinuousConfig
-from offline_world.scaler import Scaler
+from offline_world.scaler import Scaler, Statistics
 from offline_world.split import Data, continuous_holdout, split_rows
 
 
@@ -20,15 +20,17 @@ from offline_world.split import Data, continuous_holdout, split_rows
 class WorldData:
     """The normalised rows that an ensemble is trained and judged on."""
 
+    statistics: Statistics
     scaler: Scaler
     data: Data
     state_dim: int
     action_dim: int
 
     @classmethod
-    def from_dataset(cls, dataset: Dataset) -> "WorldData":
+    def from_dataset(cls, dataset: Dataset, task: Task) -> "WorldData":
         rows = world_transitions(dataset)
-        scaler = Scaler.fit(rows.states, rows.actions, rows.rewards)
+        statistics = statistics_of(task)
+        scaler = Scaler.fit(rows.states, rows.actions, rows.rewards, statistics)
         normalised = jnp.concatenate(
             [
                 scaler.inputs(jnp.asarray(rows.states), jnp.asarray(rows.actions)),
@@ -38,13 +40,20 @@ class WorldData:
         )
         train, holdout = split_rows(len(rows.rewards), continuous_holdout(len(rows.rewards)))
         state_dim, action_dim = rows.states.shape[1], rows.actions.shape[1]
-        return cls(scaler, Data(normalised[train], normalised[holdout]), state_dim, action_dim)
+        data = Data(normalised[train], normalised[holdout])
+        return cls(statistics, scaler, data, state_dim, action_dim)
 
     @property
     def inputs(self) -> jax.Array:
         """Inputs of all training and holdout rows."""
         joined = jnp.concatenate([self.data.train, self.data.holdout])
         return joined[:, : self.state_dim + self.action_dim]
+
+
+def statistics_of(task: Task) -> Statistics:
+    """How the scaler of a dataset's world models is computed: as published for the paper's
+    datasets, whose published ensembles were trained so, exactly for everybody else's."""
+    return Statistics.PUBLISHED if task.is_published else Statistics.EXACT
 
 
 def load_checked(config: ContinuousConfig, task: Task) -> Dataset:

@@ -11,11 +11,12 @@ from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.array_cache import cached_array
 from harness.run.invocation import sibling_command
-from offline_world.checkpoint import load_ensemble
+from offline_world.checkpoint import load_ensemble, stored_statistics
 from offline_world.criterion import relative_mse
 from offline_world.modules import Ensemble
+from offline_world.scaler import Statistics
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
-from offline_world.terminations import check_termination, termination_fn
+from offline_world.terminations import check_termination, in_own_units, termination_fn
 from offline_world.world import World
 from programs.world_data import WorldData, ensemble_path
 
@@ -29,10 +30,12 @@ _WORLD_KEYS = (
 
 def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World:
     """The imagined environment of spec 2.5 and 3 from the saved ensemble."""
-    rows = WorldData.from_dataset(dataset)
-    termination = termination_fn(task.domain, task.dataset_name, task.termination)
+    rows = WorldData.from_dataset(dataset, task)
+    rule = termination_fn(task.domain, task.dataset_name, task.termination)
+    termination = in_own_units(rule, dataset.origin)
     check_termination(termination, rows.state_dim, rows.action_dim)
     ensemble = load_trained(config, rows.state_dim, rows.action_dim)
+    _check_statistics(config, rows.statistics, dataset)
     collect = config.collect
     ensemble = best_members(
         ensemble,
@@ -90,6 +93,24 @@ def load_trained(config: ContinuousConfig, state_dim: int, action_dim: int) -> E
             f" {ensemble.size} members of {path}: give a smaller number or train a larger one"
         )
     return ensemble
+
+
+def _check_statistics(config: ContinuousConfig, wanted: Statistics, dataset: Dataset) -> None:
+    """UserError if the saved ensemble learned from rows that were normalised in another way."""
+    path = ensemble_path(config)
+    stored = stored_statistics(path)
+    if stored is None and dataset.origin is not None:
+        raise UserError(
+            f"{path} is from before states far from 0 were measured from their mean, as those of"
+            f" {config.dataset_name} are now: train it again with `{_training_command(config)}`"
+        )
+    # A file that says nothing is a published one, or one of ours from before they did.
+    if stored not in (None, wanted):
+        raise UserError(
+            f"{path} was trained on inputs normalised with {stored} statistics, but those of"
+            f" {config.dataset_name} are {wanted}: it belongs to another dataset; train one with"
+            f" `{_training_command(config)}`"
+        )
 
 
 def _training_command(config: ContinuousConfig) -> str:

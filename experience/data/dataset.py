@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experience.data.origin import OriginOf, find_origin
 from experience.data.rows import Dataset
 from experience.data.sources import hdf5
 from experience.data.sources.d4rl_files import d4rl_path
@@ -18,17 +19,18 @@ __all__ = ["Dataset", "check_dimensions", "load_dataset"]
 _ACTION_ROUNDING = 1e-4
 
 
-def load_dataset(task: Task) -> Dataset:
+def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
     """The dataset of `task`, checked, with the task's reward shift added to its rewards.
 
-    Actions of a user's own file must lie in [-1, 1]; the published datasets are taken as they
-    are, because their environments clip. Pendulum's data is made first if its file is missing.
+    Actions of a user's own data must lie in [-1, 1]; the published datasets are taken as they
+    are, because their environments clip. The states of own data are measured from `origin_of`
+    them, by default where float32 needs it. Pendulum's data is made first if its file is missing.
     Raises UserError for a missing or damaged file, missing keys, unequal lengths, NaN or inf,
     wrong dimensions, actions out of bounds, and contradictory NeoRL episodes.
     """
-    dataset, where = _read(task)
+    dataset, where = _read(task, None if task.is_published else origin_of)
     check_dimensions(dataset, task.state_dim, task.action_dim, where)
-    if task.source not in ("d4rl", "neorl"):
+    if not task.is_published:
         _check_actions(dataset.actions, where)
     if task.reward_shift:
         shifted = dataset.rewards + np.float32(task.reward_shift)
@@ -54,16 +56,16 @@ def check_dimensions(
             )
 
 
-def _read(task: Task) -> tuple[Dataset, str]:
+def _read(task: Task, origin_of: OriginOf | None) -> tuple[Dataset, str]:
     """The dataset as stored, and its name for error messages."""
     if task.source == "minari":
         from experience.data.sources import minari_local
 
         dataset_id = task.dataset_path.removeprefix("minari:")
         where = f"dataset {task.dataset_path}"
-        return minari_local.read(dataset_id, where), where
+        return minari_local.read(dataset_id, where, origin_of), where
 
-    if task.source in ("d4rl", "neorl"):
+    if task.is_published:
         path = (d4rl_path if task.source == "d4rl" else neorl_path)(task.dataset_name)
         fetch = f"`python get_all_datasets.py {task.dataset_name}`"
         missing = f"download it with {fetch} or put the file there by hand"
@@ -91,7 +93,7 @@ def _read(task: Task) -> tuple[Dataset, str]:
         from experience.data.sources import neorl_npz
 
         return neorl_npz.read(path, task.horizon, where, damaged), where
-    return hdf5.read(path, where, damaged), where
+    return hdf5.read(path, where, damaged, origin_of), where
 
 
 def _check_actions(actions: np.ndarray, where: str) -> None:

@@ -4,17 +4,16 @@ import json
 import shutil
 from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experience.data.rows import Dataset
+from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset
 from harness.errors import UserError
 from harness.files import atomic_write, disk_errors, write_text
 
-_KEYS = tuple(field.name for field in fields(Dataset))
+_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 #: Rows in one part: a kill loses at most as many.
 PART_ROWS = 10_000
 
@@ -61,7 +60,7 @@ class Parts:
             return
         path = self.folder / f"{self._saved_block:08d}-{self.block:08d}.npz"
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **vars(joined(self._waiting)))
+            np.savez(file, **joined(self._waiting).arrays)
         self._waiting, self._saved_block = [], self.block
 
     def dataset(self) -> Dataset:
@@ -79,7 +78,7 @@ class Parts:
 def joined(datasets: Iterable[Dataset]) -> Dataset:
     """The rows of several datasets one after the other."""
     datasets = list(datasets)
-    return Dataset(*(np.concatenate([getattr(d, key) for d in datasets]) for key in _KEYS))
+    return Dataset(**{key: np.concatenate([getattr(d, key) for d in datasets]) for key in _KEYS})
 
 
 def episode_starts(dataset: Dataset) -> np.ndarray:
@@ -99,7 +98,7 @@ def whole_episodes(
     ends = 1 + np.flatnonzero(dataset.terminals | dataset.timeouts)
     count = np.searchsorted(ends, rows) + 1 if rows is not None else episodes
     end = ends[min(count, len(ends)) - 1]
-    return Dataset(*(getattr(dataset, key)[:end] for key in _KEYS))
+    return Dataset(**{key: getattr(dataset, key)[:end] for key in _KEYS})
 
 
 def write(path: Path, dataset: Dataset, attributes: dict[str, Any]) -> None:
@@ -107,7 +106,7 @@ def write(path: Path, dataset: Dataset, attributes: dict[str, Any]) -> None:
     import h5py
 
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
-        for key, array in vars(dataset).items():
+        for key, array in dataset.arrays.items():
             file.create_dataset(key, data=array, compression="gzip", compression_opts=1)
         for name, value in attributes.items():
             file.attrs[name] = as_attribute(value)

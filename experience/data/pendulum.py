@@ -70,7 +70,7 @@ def make_pendulum_dataset(path: Path, name: str = RANDOM, seed: int = 0) -> None
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with h5py.File(temporary, "w") as file:
-            for key, array in vars(dataset).items():
+            for key, array in dataset.arrays.items():
                 file[key] = array
         os.replace(temporary, path)
     finally:

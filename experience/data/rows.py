@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from experience.data.origin import Origin, OriginOf, measured_from, warn_of_lost_steps
 from harness.errors import UserError
 
 REQUIRED_KEYS = ("observations", "actions", "rewards", "terminals", "timeouts")
@@ -18,6 +19,7 @@ class Dataset:
 
     `rewards` are what the agent is shown: the stored ones plus the task's reward shift.
     `next_observations` is None where the file has none; the next row's observation stands in.
+    Observations are measured from `origin`, which is None where they are as stored.
     """
 
     observations: Float[np.ndarray, "row state"]
@@ -26,31 +28,50 @@ class Dataset:
     terminals: Bool[np.ndarray, " row"]
     timeouts: Bool[np.ndarray, " row"]
     next_observations: Float[np.ndarray, "row state"] | None
+    origin: Origin | None = None
 
     @property
     def rows(self) -> int:
         return len(self.rewards)
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays under their keys in D4RL's layout, without those that there are not."""
+        keys = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
+        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
 
-def from_d4rl_layout(arrays: Mapping[str, np.ndarray], where: str) -> Dataset:
+
+def from_d4rl_layout(
+    arrays: Mapping[str, np.ndarray], where: str, origin_of: OriginOf | None = None
+) -> Dataset:
     """The dataset in `arrays`, which has D4RL's keys; `where` names the file in errors.
 
-    Raises UserError for missing keys, unequal lengths, wrong shapes or types, NaN and inf.
+    A user's own data comes with `origin_of`, which says what its observations are measured from;
+    where float32 cannot hold it even so, that is told on stderr. Raises UserError for missing keys,
+    unequal lengths, wrong shapes or types, NaN and inf.
     """
     require_keys(arrays, REQUIRED_KEYS, where)
     require_equal_lengths(arrays, where)
-    observations = vectors(arrays, "observations", where)
+    origin = None
+    if origin_of is not None:
+        origin = origin_of(_table(arrays, "observations", where))
+    observations = vectors(arrays, "observations", where, origin)
     next_observations = None
     if "next_observations" in arrays:
-        next_observations = vectors(arrays, "next_observations", where)
+        next_observations = vectors(arrays, "next_observations", where, origin)
         require_same_width(observations, next_observations, "next_observations", where)
+    rewards = numbers(arrays, "rewards", where)
+    if origin_of is not None:
+        warn_of_lost_steps(arrays["observations"], observations, "observations", where)
+        warn_of_lost_steps(arrays["rewards"].reshape(-1, 1), rewards[:, None], "rewards", where)
     return Dataset(
         observations=observations,
         actions=vectors(arrays, "actions", where),
-        rewards=numbers(arrays, "rewards", where),
+        rewards=rewards,
         terminals=flags(arrays, "terminals", where),
         timeouts=flags(arrays, "timeouts", where),
         next_observations=next_observations,
+        origin=origin,
     )
 
 
@@ -82,15 +103,11 @@ def require_same_width(first: np.ndarray, second: np.ndarray, key: str, where: s
         )
 
 
-def vectors(arrays: Mapping[str, np.ndarray], key: str, where: str) -> np.ndarray:
-    """`arrays[key]` as finite float32 of shape (row, dimension)."""
-    array = arrays[key]
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise UserError(
-            f"{where}: '{key}' has shape {array.shape} but (steps, dimensions) is needed; "
-            "flatten or reshape it"
-        )
-    return _finite(array, key, where)
+def vectors(
+    arrays: Mapping[str, np.ndarray], key: str, where: str, origin: Origin | None = None
+) -> np.ndarray:
+    """`arrays[key]`, measured from `origin`, as finite float32 of shape (row, dimension)."""
+    return _finite(_table(arrays, key, where), key, where, origin)
 
 
 def numbers(arrays: Mapping[str, np.ndarray], key: str, where: str) -> np.ndarray:
@@ -110,6 +127,17 @@ def flags(arrays: Mapping[str, np.ndarray], key: str, where: str) -> np.ndarray:
     return values.astype(bool)
 
 
+def _table(arrays: Mapping[str, np.ndarray], key: str, where: str) -> np.ndarray:
+    array = arrays[key]
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise UserError(
+            f"{where}: '{key}' has shape {array.shape} but (steps, dimensions) is needed; "
+            "flatten or reshape it"
+        )
+    _require_real(array, key, where)
+    return array
+
+
 def _column(array: np.ndarray, key: str, where: str) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == 1:
         return array[:, 0]
@@ -121,14 +149,17 @@ def _column(array: np.ndarray, key: str, where: str) -> np.ndarray:
     return array
 
 
-def _finite(array: np.ndarray, key: str, where: str) -> np.ndarray:
+def _require_real(array: np.ndarray, key: str, where: str) -> None:
     if array.dtype.kind not in "fiub":
         raise UserError(
             f"{where}: '{key}' has type {array.dtype}, which is not a real number; "
             "store it as float32"
         )
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf and is caught below
-        values = array.astype(np.float32, copy=False)
+
+
+def _finite(array: np.ndarray, key: str, where: str, origin: Origin | None = None) -> np.ndarray:
+    _require_real(array, key, where)
+    values = measured_from(array, origin)
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.argmax(bad.reshape(len(values), -1).any(axis=1)))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from experience.data.origin import Origin, measured_from
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.wrapper import make_env
 
@@ -19,15 +20,17 @@ class LocalVectorEnv(AbstractVectorEnv):
         copies: int,
         env_config: Any = None,
         engine: str = "mujoco",
+        origin: Origin | None = None,
     ):
         self.copies = copies
+        self._origin = origin
         self._envs = [make_env(domain, dataset_name, env_config, engine) for _ in range(copies)]
         self.state_dim = self._envs[0].observation_space.shape[0]
         self.action_dim = self._envs[0].action_space.shape[0]
 
     def reset(self, seeds: list[int]) -> Float[np.ndarray, "copy state"]:
         states = [env.reset(seed=seed) for env, seed in zip(self._envs, seeds, strict=True)]
-        return np.asarray(states, np.float32)
+        return measured_from(np.asarray(states), self._origin)
 
     def goals(self) -> Float[np.ndarray, "copy xy"] | None:
         goals = [getattr(env.unwrapped, "target_goal", None) for env in self._envs]
@@ -39,9 +42,10 @@ class LocalVectorEnv(AbstractVectorEnv):
         done = np.empty(self.copies, bool)
         first_states = {}
         for copy, env in enumerate(self._envs):
-            reached[copy], reward[copy], done[copy], _ = env.step(action[copy])
+            state, reward[copy], done[copy], _ = env.step(action[copy])
+            reached[copy] = measured_from(state, self._origin)
             if done[copy]:
-                first_states[copy] = env.reset()
+                first_states[copy] = measured_from(env.reset(), self._origin)
         observation = reached.copy()
         for copy, state in first_states.items():
             observation[copy] = state

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from experience.data.origin import Origin
 from experience.real.local_envs import LocalVectorEnv
 from experience.real.vector import AbstractVectorEnv
 from experience.real.worker_pool import WorkerVectorEnv
@@ -20,16 +21,18 @@ def make_vector_env(
     env_config: Any = None,
     engine: str = "mujoco",
     workers: int | None = None,
+    origin: Origin | None = None,
 ) -> AbstractVectorEnv:
     """`copies` environments of a dataset, stepped by `workers` processes (by default one a core).
 
-    The numbers do not depend on `workers`; with one, everything happens in this process. Arguments
-    and errors are otherwise those of `make_env`.
+    The numbers do not depend on `workers`; with one, everything happens in this process. States
+    are measured from `origin`, as those of the agent's dataset. Arguments and errors are otherwise
+    those of `make_env`.
     """
     if workers is None:
         # A step of the pendulum costs less than a message to another process.
         workers = 1 if domain == "pendulum" else usable_cores()
     workers = min(workers, copies)
     if workers <= 1:
-        return LocalVectorEnv(domain, dataset_name, copies, env_config, engine)
-    return WorkerVectorEnv(domain, dataset_name, copies, env_config, engine, workers)
+        return LocalVectorEnv(domain, dataset_name, copies, env_config, engine, origin)
+    return WorkerVectorEnv(domain, dataset_name, copies, env_config, engine, workers, origin)

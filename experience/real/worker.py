@@ -18,7 +18,12 @@ def serve(connection: Connection) -> None:
     task = json.loads(connection.recv_bytes())
     env_config = SimpleNamespace(id=task["env_id"], kwargs=task["env_kwargs"])
     envs = LocalVectorEnv(
-        task["domain"], task["dataset_name"], task["copies"], env_config, task["engine"]
+        task["domain"],
+        task["dataset_name"],
+        task["copies"],
+        env_config,
+        task["engine"],
+        None if task["origin"] is None else np.asarray(task["origin"]),
     )
     while True:
         message = connection.recv_bytes()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from experience.data.origin import Origin
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.real.worker_messages import GOALS, RESET, STEP, step_from_bytes
 from experience.wrapper import make_env
@@ -30,6 +31,7 @@ class WorkerVectorEnv(AbstractVectorEnv):
         env_config: Any,
         engine: str,
         workers: int,
+        origin: Origin | None = None,
     ):
         self.copies = copies
         # Made here first, so that a user's mistake is reported by this process and not by each.
@@ -43,6 +45,7 @@ class WorkerVectorEnv(AbstractVectorEnv):
             "engine": engine,
             "env_id": None if env_config is None else env_config.id,
             "env_kwargs": {} if env_config is None else dict(env_config.kwargs or {}),
+            "origin": None if origin is None else origin.tolist(),
         }
         borders = np.linspace(0, copies, workers + 1).astype(int).tolist()
         self._shares = [slice(a, b) for a, b in zip(borders[:-1], borders[1:], strict=True)]

@@ -1,4 +1,9 @@
-"""A user's own environment and data, as the README documents them."""
+"""A user's own environment and data, as the README documents them.
+
+One of its two numbers is 1e8 away from 0, where float32 knows steps of 8 only.
+"""
+
+import json
 
 import gymnasium
 import h5py
@@ -10,7 +15,7 @@ from tests.cli.programs import succeed
 
 RULE = """
 def on_the_hill(state, action, next_state):
-    return (next_state[0] >= 0.45) & (next_state[1] >= 0.0)
+    return next_state[0] >= 0.45
 """
 ENVIRONMENT = """
 import gymnasium
@@ -22,14 +27,24 @@ class Car(Continuous_MountainCarEnv):
         super().__init__()
         self.force = force
         self.action_space = gymnasium.spaces.Box(-force, 3 * force, (1,))
+        self.observation_space = gymnasium.spaces.Box(-2e9, 2e9, (2,), "float64")
+
+    def reset(self, **options):
+        state, info = super().reset(**options)
+        return far(state), info
 
     def step(self, action):
         with Path("forces.txt").open("a") as file:
             print(float(action[0]), file=file)
-        return super().step(action / (3 * self.force))
+        state, *others = super().step(action / (3 * self.force))
+        return far(state), *others
+
+def far(state):
+    return state.astype("float64") + [0.0, 1e8]
 
 gymnasium.register("Car-v0", entry_point=Car, max_episode_steps=100)
 """
+FAR = np.array([0.0, 1e8])
 
 
 def write_dataset(path):
@@ -40,12 +55,12 @@ def write_dataset(path):
         for step in range(100):
             action = rng.uniform(-1, 1, 1)
             reached, reward, terminated, *_ = env.step(action)
-            rows.append((state, action, reward, terminated, step == 99, reached))
+            rows.append((state + FAR, action, reward, terminated, step == 99, reached + FAR))
             state = reached
     keys = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
     with h5py.File(path, "w") as file:
         for key, column in zip(keys, zip(*rows, strict=True), strict=True):
-            kind = bool if key in ("terminals", "timeouts") else np.float32
+            kind = bool if key in ("terminals", "timeouts") else np.float64
             file[key] = np.array(column, kind)
 
 
@@ -66,6 +81,8 @@ def test_own_environment_data_and_termination(tmp_path):
     rows = read_rows(tmp_path / "run/metrics.jsonl")
     scores = [row for row in rows if metrics.SCORE in row]
     assert all(row[metrics.TEST_LENGTH_MEAN] == 100 for row in scores)
+    origin = json.loads((tmp_path / "run/agent/state_origin.json").read_text())
+    assert origin[0] == 0.0 and abs(origin[1] - 1e8) < 0.1
     # the agent's [-1, 1] reached the environment as its own [-2, 6]
     forces = np.loadtxt(tmp_path / "forces.txt")
     assert len(forces) == len(scores) * 2 * 100

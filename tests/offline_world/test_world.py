@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from catalogue.uncertainty import epi_mean
-from offline_world.scaler import Scaler
+from offline_world.scaler import Scaler, Statistics
 from offline_world.terminations import termination_fn
 from offline_world.world import World, WorldState
 from tests.offline_world import golden_ensemble
@@ -32,6 +32,7 @@ def make_world(**changes):
         rng.normal([5.0, -3.0, 0.0], [2.0, 0.5, 1.0], (50, STATE)).astype(np.float32),
         rng.uniform(-1, 1, (50, ACTION)).astype(np.float32),
         rng.normal(-4.0, 3.0, 50).astype(np.float32),
+        Statistics.EXACT,
     )
     world = World(
         golden_ensemble.random(MEMBERS, STATE + ACTION, STATE + 1, 8, residual=STATE, depth=1),

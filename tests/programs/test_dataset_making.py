@@ -48,7 +48,7 @@ def run(tmp_path_factory) -> Path:
 
 def rows(path: Path) -> dict[str, np.ndarray]:
     name = path.stem
-    return vars(load_dataset(get_task("d4rl_loco", name, EnvConfig(dataset_path=str(path)))))
+    return load_dataset(get_task("d4rl_loco", name, EnvConfig(dataset_path=str(path)))).arrays
 
 
 def first_actions(path: Path) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_it_is_exported_to_minari_and_read_back(folder, monkeypatch):
     path = make_dataset(replace(RANDOM, rows=None, episodes=3), None)
     export(path, "own/hopper-v0")
     env = EnvConfig(dataset_path="minari:own/hopper-v0", horizon=1000, ref_min=0.0, ref_max=1.0)
-    read = vars(load_dataset(get_task("custom", "x", env)))
+    read = load_dataset(get_task("custom", "x", env)).arrays
     for key, array in rows(path).items():
         assert np.allclose(read[key], array, atol=1e-6), key
     with pytest.raises(UserError, match="mine/random-v0"):

@@ -19,7 +19,7 @@ from harness.configuration.composition import load_config
 from harness.log.logger import FanOut
 from harness.run.interrupts import Pending
 from offline_world.modules import Ensemble
-from offline_world.scaler import Scaler
+from offline_world.scaler import Scaler, Statistics
 from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl import loop
@@ -77,7 +77,7 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
     histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
     world = World(
         Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0)),
-        Scaler.fit(dataset.observations, dataset.actions, dataset.rewards),
+        Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),
         jnp.asarray(0.35),
         jnp.asarray(1.0),
         task.horizon,

@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from experience.data.origin import OriginOf
 from experience.data.rows import Dataset, from_d4rl_layout
 from harness.errors import UserError
 
 
-def read(dataset_id: str, where: str) -> Dataset:
+def read(dataset_id: str, where: str, origin_of: OriginOf | None) -> Dataset:
     """The local Minari dataset `dataset_id`, with actions rescaled to [-1, 1].
 
     Minari keeps actions in the units of its environment, and says which bounds those have.
+    `origin_of` is that of `from_d4rl_layout`.
     Raises UserError if minari is not installed, if the dataset is not on this disk, or if its
     observations or actions are not plain vectors (Box spaces of one axis, bounded actions).
     """
@@ -44,6 +46,7 @@ def read(dataset_id: str, where: str) -> Dataset:
             "next_observations": np.concatenate([ep.observations[1:] for ep in episodes]),
         },
         where,
+        origin_of,
     )
 
 

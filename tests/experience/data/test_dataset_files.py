@@ -47,7 +47,7 @@ CUSTOM = get_task(
 
 def equal(dataset, expected):
     for key, value in vars(dataset).items():
-        if expected[key] is None:
+        if expected.get(key) is None:
             assert value is None
         else:
             np.testing.assert_array_equal(value, expected[key], key)
