@@ -9,21 +9,26 @@ from rich.table import Table
 
 from experience.real.evaluator import Evaluation
 from experience.real.vector_env import make_vector_env
+from experience.real.video import check_video, film_episode
 from experience.tasks import get_task
 from experience.wrapper import engine_info
 from harness.files import write_text
 from programs.agent_files import saved_origin
+from programs.behaviour import AgentBehaviour
 from programs.saved_runs import load_run, read_config
 from programs.scoring import make_play
 
 
-def report_agent(run: Path, copies: int | None, seed: int) -> Path:
+def report_agent(run: Path, copies: int | None, seed: int, video: Path | None = None) -> Path:
     """Play `copies` real environments (by default the run's own number) with the run's agent.
 
     Prints both protocols of spec 6 and writes them to `evaluation.json` in the run directory, whose
-    path it returns. Raises UserError if the directory holds no finished agent.
+    path it returns; `video` is an MP4 file for a film of the first episode. Raises UserError if the
+    directory holds no finished agent, or where no film can be made.
     """
     config = read_config(run)
+    if video is not None:
+        check_video(video, config.engine)
     task = get_task(config.domain, config.dataset_name, config.env)
     copies = config.eval.real_episodes if copies is None else copies
     origin = saved_origin(run / "agent")
@@ -34,6 +39,10 @@ def report_agent(run: Path, copies: int | None, seed: int) -> Path:
     ) as envs:
         agent, learner = load_run(run, envs.state_dim, envs.action_dim)
         evaluation = make_play(agent, task, envs)(learner, seed)
+    if video is not None:
+        behaviour = AgentBehaviour(agent, learner, reward_shift=task.reward_shift)
+        film_episode(behaviour, video, task, config.env, seed, origin)
+        print(video)
     Console(width=100).print(_table(config.dataset_name, evaluation))
     engine = engine_info(config.domain, config.engine)
     record = {

@@ -32,9 +32,9 @@ class AgentBehaviour(AbstractBehaviour):
         agent: AbstractAgent,
         learner: AbstractLearner,
         *,
-        noise: float,
-        stochastic: bool,
         reward_shift: float,
+        noise: float = 0.0,
+        stochastic: bool = False,
     ):
         self._agent, self._learner = agent, learner
         self._noise, self._reward_shift = noise, reward_shift

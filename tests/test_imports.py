@@ -55,11 +55,13 @@ HEAVY = {
     "h5py",
     "minari",
     "gymnasium",
+    "imageio_ffmpeg",
 }
 #: Modules that are themselves imported only inside functions: each is an adapter of what it needs.
 ADAPTERS = {
     "experience.engine.lookalike": {"mujoco"},
     "experience.engine.inertia": {"mujoco"},
+    "experience.engine.camera": {"mujoco"},
     "experience.engine.mjrl_env": {"mujoco_py", "gym"},
     "experience.engine.seeding": {"gym"},
     "experience.engine.gymnasium_adapter": {"gymnasium", "gym"},

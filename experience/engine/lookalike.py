@@ -112,34 +112,34 @@ class MjSim:
     def __init__(self, model: Model):
         self.model = model
         self._compiled = model.compiled
-        self._simulation = mujoco.MjData(model.compiled)
-        self._warning_counts = self._simulation.warning.number
-        self.data = Data(model, self._simulation)
+        self.simulation = mujoco.MjData(model.compiled)
+        self._warning_counts = self.simulation.warning.number
+        self.data = Data(model, self.simulation)
 
     def step(self) -> None:
         """One engine step; raises `MujocoException` where MuJoCo warns."""
-        mujoco.mj_step(self._compiled, self._simulation)
+        mujoco.mj_step(self._compiled, self.simulation)
         if self._warning_counts.any():
             self._raise_on_warning()
 
     def forward(self) -> None:
-        mujoco.mj_forward(self._compiled, self._simulation)
+        mujoco.mj_forward(self._compiled, self.simulation)
 
     def reset(self) -> None:
-        mujoco.mj_resetData(self._compiled, self._simulation)
+        mujoco.mj_resetData(self._compiled, self.simulation)
 
     def get_state(self) -> MjSimState:
-        simulation = self._simulation
+        simulation = self.simulation
         return MjSimState(
             simulation.time, self.data.qpos.copy(), self.data.qvel.copy(), simulation.act.copy(), {}
         )
 
     def set_state(self, state: MjSimState) -> None:
-        self._simulation.time = state.time
+        self.simulation.time = state.time
         self.data.qpos[:] = state.qpos
         self.data.qvel[:] = state.qvel
         if state.act is not None:
-            self._simulation.act[:] = state.act
+            self.simulation.act[:] = state.act
 
     def _raise_on_warning(self) -> None:
         counts = self._warning_counts

@@ -78,7 +78,7 @@ def evaluate(
     **Raises:** `UserError` for an action that is not finite.
     """
     counter = _EpisodeCounter(envs.copies, horizon)
-    state = envs.reset(_copy_seeds(seed, envs.copies))
+    state = envs.reset(copy_seeds(seed, envs.copies))
     goals = envs.goals() if keep_trajectories else None
     path = [state]
     memory = initial_memory
@@ -165,6 +165,6 @@ def _first_trajectories(
     return tuple(states[copy, : length + 1] for copy, (_, length) in enumerate(first))
 
 
-def _copy_seeds(seed: int, copies: int) -> list[int]:
+def copy_seeds(seed: int, copies: int) -> list[int]:
     """Independent seeds, one per copy: numpy's seed sequence keeps neighbouring `seed`s apart."""
     return np.random.SeedSequence(seed).generate_state(copies).tolist()

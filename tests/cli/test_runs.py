@@ -134,7 +134,8 @@ def test_a_replay_in_host_memory_gives_the_same_numbers(trained):
 def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     # the environments' seed in a run's evaluation at step 0
     seed = score_seed(0, 0)
-    told = succeed(trained, "evaluate.py", SEED0, "--seed", str(seed))
+    told = succeed(trained, "evaluate.py", SEED0, "--seed", str(seed), "--video", "swing.mp4")
+    assert (trained / "swing.mp4").stat().st_size > 1000
     record = json.loads((trained / SEED0 / "evaluation.json").read_text())
     assert record["one_episode_per_environment"]["episodes"] == 2
     score = record["reference_protocol"]["score"]

@@ -1,0 +1,86 @@
+"""Films: real pictures of real episodes, at the simulation's speed."""
+
+import dataclasses
+from ctypes.util import find_library
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from experience.data.recording import UniformBehaviour
+from experience.real.video import check_video, film_episode
+from experience.tasks import get_task
+from harness.configuration.groups import EnvConfig
+from harness.errors import UserError
+
+PENDULUM = EnvConfig(id="Pendulum-v1", horizon=12, ref_min=-1220.0, ref_max=-150.0)
+draws = pytest.mark.skipif(
+    not (find_library("EGL") or find_library("OSMesa")), reason="nothing to draw MuJoCo with"
+)
+
+
+def film(path: Path, domain: str, name: str, actions: int, env: EnvConfig | None = None):
+    """Pictures (time, height, width, 3) of the first 12 steps, and pictures a second."""
+    task = dataclasses.replace(get_task(domain, name, env), horizon=12)
+    film_episode(UniformBehaviour(actions), path, task, env, seed=0)
+    about, *pictures = imageio_ffmpeg.read_frames(str(path))
+    width, height = about["size"]
+    shape = len(pictures), height, width, 3
+    return np.frombuffer(b"".join(pictures), np.uint8).reshape(shape), about["fps"]
+
+
+@draws
+@pytest.mark.parametrize(
+    ("domain", "name", "actions", "rate", "count"),
+    [
+        ("d4rl_loco", "halfcheetah-own-x-v2", 6, 20, 13),
+        # 125 steps a second: every fifth is shown
+        ("d4rl_loco", "hopper-own-x-v2", 3, 25, 3),
+        ("antmaze", "antmaze-umaze-v2", 8, 10, 13),
+    ],
+)
+def test_a_simulated_robot_moves(tmp_path, domain, name, actions, rate, count):
+    pictures, fps = film(tmp_path / "film.mp4", domain, name, actions)
+    assert (len(pictures), fps) == (count, rate)
+    assert pictures[0].std() > 10
+    changed = np.abs(pictures[-1].astype(int) - pictures[0]).max(-1) > 40
+    assert 20 < changed.sum() < 0.5 * changed.size
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_an_environment_of_gymnasium_draws_itself(tmp_path):
+    pictures, fps = film(tmp_path / "film.mp4", "pendulum", "pendulum-random-v1", 1, PENDULUM)
+    assert (len(pictures), fps) == (13, 30)
+    assert np.abs(pictures[-1].astype(int) - pictures[0]).max() > 100
+
+
+def test_what_cannot_be_a_video():
+    with pytest.raises(UserError, match=r"\.mp4"):
+        check_video(Path("film.gif"))
+    with pytest.raises(UserError, match="engine=mujoco_py"):
+        check_video(Path("film.mp4"), "mujoco_py")
+
+
+def test_an_environment_without_pictures(tmp_path):
+
+    import gymnasium
+
+    class NoPictures(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-1, 1, (2,))
+        action_space = gymnasium.spaces.Box(-1, 1, (1,))
+
+        def __init__(self, render_mode=None):
+            self.render_mode = render_mode
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(2, np.float32), {}
+
+        def step(self, action):
+            return np.zeros(2, np.float32), 0.0, False, False, {}
+
+    gymnasium.register("NoPictures-v0", entry_point=NoPictures, max_episode_steps=5)
+    env = EnvConfig(id="NoPictures-v0", horizon=5, ref_min=0.0, ref_max=1.0, dataset_path="x")
+    with pytest.raises(UserError, match="no pictures"):
+        film(tmp_path / "film.mp4", "custom", "x", 1, env)
+    assert list(tmp_path.iterdir()) == []
