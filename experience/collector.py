@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from experience.history_store import HistoryStore
+from experience.observation import observation
 from experience.rollout_statistics import RolloutStats, rollout_statistics
 from experience.tape import Tape
 from offline_world.world import AbstractWorld, WorldState
@@ -84,8 +85,8 @@ def warm_up(policy: Policy, histories: HistoryStore, row: Int[Array, " rollout"]
         offset = jnp.concatenate([offset[:1] - 1, offset])
         place = jnp.maximum(jax.vmap(jnp.add, (0, None))(row, offset), 0)
         tape = histories.tape.rows(place)
-        observation = jax.vmap(lambda t: t.observation(policy.first_action))(tape)
-        return policy.absorb(observation[:, 1:], tape.start[:, 1:], memory)
+        observations = jax.vmap(lambda t: t.observation(policy.first_action))(tape)
+        return policy.absorb(observations[:, 1:], tape.start[:, 1:], memory)
 
     return jax.lax.fori_loop(0, chunks, absorb, policy.initial_memory(row.shape[0]))
 
@@ -131,15 +132,14 @@ def roll_out(
         i, world_state, last_action, last_reward, start, memory, out = carry
         act_key, world_key = jax.random.split(jax.random.fold_in(key, i))
         alive = ~world_state.done
-        observation = jnp.concatenate(
-            [
-                world_state.state,
-                jnp.where(start[:, None], policy.first_action[None], last_action),
-                jnp.where(start, 0.0, last_reward)[:, None],
-            ],
-            axis=1,
+        observed = observation(
+            world_state.state,
+            last_action,
+            last_reward,
+            start=start,
+            first_action=policy.first_action,
         )
-        action, memory = policy.act(observation, start, memory, act_key)
+        action, memory = policy.act(observed, start, memory, act_key)
         after, imagined = world.step(world_state, action, world_key)
         truncated = imagined.truncated | (i + 1 >= limit)
         out = Rollouts(

@@ -3,11 +3,9 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
-#: NumPy while a dataset is cut into histories, JAX from then on.
-AnyArray = Array | np.ndarray
+from experience.observation import AnyArray, observation
 
 
 class Learnable(eqx.Module):
@@ -43,15 +41,13 @@ class Tape(eqx.Module):
     next_truncated: Bool[AnyArray, " row"]
     real: Bool[AnyArray, " row"]
 
-    def observation(self, first_action: Float[Array, " action"]) -> Float[Array, "row obs"]:
+    def observation(self, first_action: Float[AnyArray, " action"]) -> Float[AnyArray, "row obs"]:
         """The agent's input [s_i, a_{i-1}, r_i] of each row.
 
         `first_action` stands for the missing a_{-1} where `start` is set; the reward there is 0.
         """
-        start = self.start[:, None]
-        action = jnp.where(start, first_action, jnp.roll(self.action, 1, axis=0))
-        reward = jnp.where(start, 0.0, jnp.roll(self.next_reward, 1)[:, None])
-        return jnp.concatenate([self.state, action, reward], axis=-1)
+        previous = jnp.roll(self.action, 1, axis=0), jnp.roll(self.next_reward, 1)
+        return observation(self.state, *previous, start=self.start, first_action=first_action)
 
     @property
     def learned_reward(self) -> Float[AnyArray, " row"]:

@@ -3,9 +3,9 @@
 import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from catalogue import domains
+from experience.data.readers import PUBLISHED, split_source
 from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_folder
 from experience.own_names import own_example, published_relative
 from harness.configuration.groups import EnvConfig
@@ -25,7 +25,8 @@ class Task:
 
     domain: str
     dataset_name: str
-    source: Literal["d4rl", "neorl", "hdf5", "minari", "pendulum"]
+    # which of `experience.data.readers.READERS` has it
+    source: str
     # environment steps after which an episode is cut off (max_episode_steps)
     horizon: int
     # episode returns with score 0 and 1
@@ -46,7 +47,7 @@ class Task:
     @property
     def is_published(self) -> bool:
         """Whether the dataset is one of the paper's, whose world models are to be had."""
-        return self.source in ("d4rl", "neorl")
+        return self.source in PUBLISHED
 
 
 # The name's first word: horizon, reference returns (d4rl.infos), state and action dimensions.
@@ -102,11 +103,12 @@ def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Ta
     relative = published_relative(dataset_name, DATASETS[domain])
     if relative is None:
         raise UserError(_unknown_name(domain, dataset_name))
+    path = path or str(own_path(dataset_name))
     return replace(
         _published_task(domain, relative),
         dataset_name=dataset_name,
-        source="hdf5",
-        dataset_path=path or str(own_path(dataset_name)),
+        source=split_source(path, "hdf5")[0],
+        dataset_path=path,
         # ours ends where its environment does; only published AntMaze episodes run on
         ends_by_timeout_only=False,
     )
@@ -188,11 +190,11 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
             f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}; "
             "they are the episode returns with score 0 and 1"
         )
-    file_source = "pendulum" if domain == domains.PENDULUM else "hdf5"
+    usual = "pendulum" if domain == domains.PENDULUM else "hdf5"
     return Task(
         domain=domain,
         dataset_name=dataset_name,
-        source="minari" if dataset_path.startswith("minari:") else file_source,
+        source=split_source(dataset_path, usual)[0],
         horizon=env.horizon,
         ref_min=env.ref_min,
         ref_max=env.ref_max,

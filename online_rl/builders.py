@@ -5,6 +5,7 @@ from collections.abc import Callable
 import optax
 
 from catalogue.memories import MEMORIES
+from experience.observation import observation_size
 from harness.configuration.groups import MemoryConfig, TrainConfig
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from memory import MemorySettings
@@ -19,7 +20,7 @@ def recurrent_agent(config: ContConfig, state_dim: int, action_dim: int) -> SACA
     train = config.train
     return _sac(
         config,
-        _recurrent(config.model.memory, train.memory_scan, state_dim + action_dim + 1),
+        _recurrent(config.model.memory, train.memory_scan, observation_size(state_dim, action_dim)),
         action_dim,
         head_size=(config.model.head_d_hidden, config.model.head_n_layers),
         actor_lrs=(train.actor_enc_lr, train.actor_head_lr),
@@ -54,7 +55,7 @@ def bandit_agent(config: BanditConfig, arms: int) -> DQNAgent:
             head_d_hidden=model.head_d_hidden,
             head_n_layers=model.head_n_layers,
         ),
-        _recurrent(model.memory, train.memory_scan, 1 + arms + 1),
+        _recurrent(model.memory, train.memory_scan, observation_size(1, arms)),
         _split_optimiser(train, (train.enc_lr, train.head_lr), train.lr_ratio),
         # an episode starts as if arm 0 had been pulled
         (1.0,) + (0.0,) * (arms - 1),

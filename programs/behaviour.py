@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experience.data.recording import AbstractBehaviour, UniformBehaviour
-from experience.real.evaluator import augmented_states
+from experience.observation import observation
 from harness.configuration.groups import MarkovModelConfig
 from harness.configuration.schema import MarkovConfig
 from harness.errors import UserError
@@ -57,15 +57,20 @@ class AgentBehaviour(AbstractBehaviour):
         # committed, as later memories are: otherwise `act` compiles twice
         self._memory = jax.device_put(memory, jax.local_devices()[0])
         self._start = np.ones(copies, bool)
-        self._action = np.tile(np.asarray(self._agent.first_action, np.float32), (copies, 1))
+        self._action = np.zeros((copies, len(self._agent.first_action)), np.float32)
 
     def act(
         self, states: Float[np.ndarray, "copy state"], rewards: Float[np.ndarray, " copy"]
     ) -> Float[np.ndarray, "copy action"]:
-        shown = np.where(self._start, 0.0, rewards + self._reward_shift)
-        observation = augmented_states(states, self._action, shown)
+        observed = observation(
+            states,
+            self._action,
+            rewards + self._reward_shift,
+            start=self._start,
+            first_action=np.asarray(self._agent.first_action, np.float32),
+        )
         action, self._memory, self._key = self._act(
-            self._learner, self._memory, observation, self._start, self._key
+            self._learner, self._memory, observed, self._start, self._key
         )
         self._action = np.array(action, np.float32)
         if self._noise:

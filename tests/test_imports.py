@@ -14,7 +14,7 @@ ROOMS = {
     "catalogue": {"memory"},
     "memory": {"layers"},
     "offline_world": {"layers", "catalogue", "harness"},
-    "online_rl": {"layers", "memory", "catalogue", "harness"},
+    "online_rl": {"layers", "memory", "catalogue", "experience.observation", "harness"},
     "experience": {
         "offline_world.world",
         "offline_world.bandit_task",

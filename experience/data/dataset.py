@@ -1,17 +1,14 @@
 """From a task to its dataset in memory: find the file, read it, check it (spec 1.1)."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
 from experience.data.origin import OriginOf, find_origin
+from experience.data.readers import READERS, Wanted, fetch, split_source
 from experience.data.rows import Dataset
-from experience.data.sources import hdf5
-from experience.data.sources.d4rl_files import d4rl_path
 from experience.tasks import Task
 from harness.errors import UserError
-from neorl.datasets import dataset_path as neorl_path
 
 __all__ = ["Dataset", "check_dimensions", "load_dataset"]
 
@@ -58,42 +55,27 @@ def check_dimensions(
 
 def _read(task: Task, origin_of: OriginOf | None) -> tuple[Dataset, str]:
     """The dataset as stored, and its name for error messages."""
-    if task.source == "minari":
-        from experience.data.sources import minari_local
-
-        dataset_id = task.dataset_path.removeprefix("minari:")
-        where = f"dataset {task.dataset_path}"
-        return minari_local.read(dataset_id, where, origin_of), where
-
-    if task.is_published:
-        path = (d4rl_path if task.source == "d4rl" else neorl_path)(task.dataset_name)
-        fetch = f"`python get_all_datasets.py {task.dataset_name}`"
-        missing = f"download it with {fetch} or put the file there by hand"
-        damaged = f"delete it and download it again with {fetch}"
+    named = task.dataset_path
+    if named is None:
+        missing = f"download it with {fetch(task.dataset_name)} or put the file there by hand"
+    elif task.environment is not None:
+        missing = (
+            f"collect it with `python make_dataset.py {task.dataset_name}`, or say with"
+            " env.dataset_path where it is"
+        )
     else:
-        path = Path(task.dataset_path).expanduser()
-        missing = "correct env.dataset_path (an HDF5 file in D4RL's layout, or minari:<dataset id>)"
-        damaged = "write the file again"
-        if task.environment is not None:
-            missing = (
-                f"collect it with `python make_dataset.py {task.dataset_name}`, or say with"
-                " env.dataset_path where it is"
-            )
-    if task.source == "pendulum":
-        damaged = "delete it and it will be made again"
-        if not path.exists():
-            from experience.data.pendulum import make_pendulum_dataset
-
-            make_pendulum_dataset(path, task.dataset_name)
-
-    where = f"dataset {task.dataset_name} ({path})"
-    if not path.is_file():
-        raise UserError(f"{where} does not exist; {missing}")
-    if task.source == "neorl":
-        from experience.data.sources import neorl_npz
-
-        return neorl_npz.read(path, task.horizon, where, damaged), where
-    return hdf5.read(path, where, damaged, origin_of), where
+        others = " or ".join(f"{source}:<path>" for source in READERS if source != task.source)
+        missing = f"correct env.dataset_path (a file, or {others})"
+    path = task.dataset_name if named is None else split_source(named, task.source)[1]
+    return READERS[task.source](
+        Wanted(
+            name=task.dataset_name,
+            path=path,
+            horizon=task.horizon,
+            origin_of=origin_of,
+            missing=missing,
+        )
+    )
 
 
 def _check_actions(actions: np.ndarray, where: str) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from experience.collector import Policy
 from experience.history_store import HistoryStore
+from experience.observation import observation
 from experience.tape import Tape
 from offline_world.bandit_task import ARMS, FIRST_ARM_PAYS, PULLS, SECOND_ARM_PAYS
 
@@ -33,17 +34,18 @@ def play(policy: Policy, key: PRNGKeyArray, episodes: int) -> Played:
 
     def pull(carry, i):
         memory, action, reward = carry
-        observation = jnp.concatenate([no_state, action, reward[:, None]], axis=1)
-        act_key, pay_key = jax.random.split(jax.random.fold_in(key, i))
         start = jnp.full(count, i == 0)
-        action, memory = policy.act(observation, start, memory, act_key)
+        observed = observation(
+            no_state, action, reward, start=start, first_action=policy.first_action
+        )
+        act_key, pay_key = jax.random.split(jax.random.fold_in(key, i))
+        action, memory = policy.act(observed, start, memory, act_key)
         probability = (action * pays).sum(1)
         reward = jax.random.bernoulli(pay_key, probability).astype(jnp.float32)
         best = probability >= pays.max(1)
-        return (memory, action, reward), (reward, best, observation)
+        return (memory, action, reward), (reward, best, observed)
 
-    first = jnp.broadcast_to(policy.first_action, (count, ARMS))
-    start = policy.initial_memory(count), first, jnp.zeros(count)
+    start = policy.initial_memory(count), jnp.zeros((count, ARMS)), jnp.zeros(count)
     _, played = jax.lax.scan(pull, start, jnp.arange(PULLS))
     shape = (PULLS, len(SECOND_ARM_PAYS), episodes)
     return Played(*(x.reshape(*shape, *x.shape[2:]) for x in played))

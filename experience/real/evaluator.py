@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from experience.observation import observation
 from experience.real.vector import AbstractVectorEnv
 from harness.errors import UserError
 
@@ -86,10 +87,10 @@ def evaluate(
     action = np.zeros((envs.copies, envs.action_dim), np.float32)
     reward = np.zeros(envs.copies)
     for _ in range(horizon):
-        previous_action = np.where(start[:, None], first_action, action)
-        previous_reward = np.where(start, 0.0, reward + reward_shift)
-        observation = augmented_states(state, previous_action, previous_reward)
-        action, memory = act(memory, observation, start)
+        observed = observation(
+            state, action, reward + reward_shift, start=start, first_action=first_action
+        )
+        action, memory = act(memory, observed, start)
         action = np.asarray(action, np.float32)
         if not np.isfinite(action).all():
             raise UserError(
@@ -106,17 +107,6 @@ def evaluate(
         first=_statistics(first, ref_min, ref_max),
         trajectories=_first_trajectories(path, first) if keep_trajectories else None,
         goals=goals,
-    )
-
-
-def augmented_states(
-    state: Float[np.ndarray, "copy state"],
-    previous_action: Float[np.ndarray, "copy action"],
-    previous_reward: Float[np.ndarray, " copy"],
-) -> Float[np.ndarray, "copy obs"]:
-    """What an agent observes: [state, previous action, previous reward]."""
-    return np.concatenate(
-        [state, previous_action, previous_reward[:, None]], axis=1, dtype=np.float32
     )
 
 

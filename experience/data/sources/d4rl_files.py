@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from harness.errors import UserError
+
 _ROOT = "http://rail.eecs.berkeley.edu/datasets/offline_rl"
 
 _LOCOMOTION = {
@@ -39,5 +41,13 @@ def d4rl_folder() -> Path:
 
 
 def d4rl_path(dataset_name: str) -> Path:
-    """Where D4RL keeps `dataset_name` on this disk, whether or not the file is there."""
+    """Where D4RL keeps `dataset_name` on this disk, whether or not the file is there.
+
+    Raises UserError for a name that is not one of the paper's.
+    """
+    if dataset_name not in D4RL_URLS:
+        raise UserError(
+            f"there is no D4RL dataset {dataset_name!r} among those of the paper: see"
+            " `python get_all_datasets.py --list`"
+        )
     return d4rl_folder() / D4RL_URLS[dataset_name].rsplit("/", 1)[1]
