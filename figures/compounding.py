@@ -4,27 +4,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from figures.canvas import COLOURS, new_figure, save_figure, shared_legend, tidy
 from figures.error_files import NAMES, TOLD_STEPS, error_folder, load_errors
+from figures.error_quantiles import QUANTILES, step_quantiles
 from harness.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Median and band.
-QUANTILES = (0.05, 0.5, 0.95)
 _LABELS = {True: "with LayerNorm", False: "without LayerNorm"}
 _PANELS = {
     "rmse": "state RMSE against the log",
     "oracle_rmse": "state RMSE against the\ntrue environment, going on",
     "rms": "RMS of the imagined state",
-    "reward_error": "absolute reward error",
+    "reward_error": "reward error r̂ − r",
     "uncertainty": "uncertainty",
 }
-# Drawn in place of inf, which a logarithmic axis has no place for.
+# Drawn in place of ±inf, which a logarithmic axis has no place for.
 _LARGEST = 1e30
+# What has a sign is drawn on an axis that is linear up to here.
+_SIGNED, _LINEAR = ("reward_error",), 1e-2
 
 
 def plot_compounding(
@@ -49,19 +49,6 @@ def plot_compounding(
     ]
 
 
-def step_quantiles(
-    values: Float[np.ndarray, "step trajectory"],
-) -> Float[np.ndarray, "quantile step"]:
-    """5 %, 50 % and 95 % of the trajectories that reach each step, NaN where none does; order
-    statistics, so that an infinite error of some does not spoil the others."""
-    reached = ~np.isnan(values).all(1)
-    bands = np.full((len(QUANTILES), len(values)), np.nan)
-    bands[:, reached] = np.nanquantile(
-        np.abs(values[reached]), QUANTILES, axis=1, method="inverted_cdf"
-    )
-    return bands
-
-
 def spearman(errors: dict[str, np.ndarray]) -> float:
     """Rank correlation of uncertainty and RMSE over all steps of all trajectories."""
     from scipy.stats import spearmanr
@@ -79,7 +66,7 @@ def uncertainty_and_error(errors: dict[str, np.ndarray]) -> tuple[np.ndarray, np
 
 
 def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
-    """Median and 5–95 % band of every error against log₂ t."""
+    """Median and 5–95 % band of every error against log₂ t; beyond 1e30 they are drawn there."""
     # only what both have: one may have been evaluated without an oracle
     shared = errors[True].keys() & errors[False].keys()
     panels = {name: label for name, label in _PANELS.items() if name in shared}
@@ -92,16 +79,19 @@ def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
         for has_ln, colour in zip((True, False), COLOURS, strict=False):
             low, median, high = bands = step_quantiles(errors[has_ln][name])
             step = np.arange(1, len(median) + 1)
-            shown = np.clip(bands, None, _LARGEST)
+            shown = np.clip(bands, -_LARGEST, _LARGEST)
             ax.plot(step, shown[1], color=colour, lw=1.6, label=_LABELS[has_ln])
             ax.fill_between(step, shown[0], shown[2], color=colour, alpha=0.18, lw=0)
             arrays[f"{NAMES[has_ln]}_{name}"] = bands
         ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
+        if name in _SIGNED:
+            ax.set_yscale("symlog", linthresh=_LINEAR)
+        else:
+            ax.set_yscale("log")
         tidy(ax, "step t", label)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    shared_legend(figure, f"{title}: median and 5–95 % of trajectories")
+    shared_legend(figure, f"{title}: median and 5–95 % of the trajectories that reach step t")
     return save_figure(figure, stem, arrays)
 
 
@@ -122,7 +112,7 @@ def write_medians(errors: dict[bool, dict], path: Path, title: str) -> Path:
         for name, of_seed in (chosen | {"all": np.full(seeds.shape, True)}).items():
             _, median, high = step_quantiles(rmse[:, of_seed])
             cells = [
-                f"{median[t - 1]:.3g} ({high[t - 1]:.3g})"
+                f"{median[t - 1]:.4g} ({high[t - 1]:.4g})"
                 if t <= len(median) and not np.isnan(median[t - 1])
                 else "–"
                 for t in steps

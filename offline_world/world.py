@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -77,6 +78,14 @@ def dream(
     return sample, measure(mean, std)
 
 
+class Prediction(NamedTuple):
+    """One step of every rollout as the ensemble samples it."""
+
+    next_state: Float[Array, "rollout state"]
+    reward: Float[Array, " rollout"]
+    uncertainty: Float[Array, " rollout"]
+
+
 class AbstractWorld(eqx.Module):
     """A pure imagined environment of `horizon` steps."""
 
@@ -102,10 +111,16 @@ class World(AbstractWorld):
     measure: Callable = eqx.field(static=True)
     termination: Callable = eqx.field(static=True)
 
-    def step(self, state, action, key):
-        inputs = self.scaler.inputs(state.state, action)
+    def predict(
+        self, state: Float[Array, "rollout state"], action: Float[Array, "rollout action"], key
+    ) -> Prediction:
+        """What the ensemble says of one step, be it a number or not: nothing is ended or kept."""
+        inputs = self.scaler.inputs(state, action)
         sample, uncertainty = dream(self.ensemble, self.measure, inputs, key)
-        next_state, raw_reward = self.scaler.unscale(sample)
+        return Prediction(*self.scaler.unscale(sample), uncertainty)
+
+    def step(self, state, action, key):
+        next_state, raw_reward, uncertainty = self.predict(state.state, action, key)
         timestep = state.timestep + 1
         terminated = state.terminated | jax.vmap(self.termination)(state.state, action, next_state)
         # A diverged model gives numbers that are none; on a tape they would spread past `start`

@@ -1,5 +1,7 @@
 """How errors grow when a world model is fed logged actions from a first state (spec 7)."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,12 +13,14 @@ from experience.data.rows import Dataset
 from experience.histories import build_histories
 from experience.real.oracle import LocomotionOracle, PendulumOracle
 from experience.tasks import Task
-from offline_world.world import World, WorldState
+from offline_world.world import World
 
 #: Trajectories at most (spec 7).
 MOST_TRAJECTORIES = 200
 #: Steps followed in the true environment, in horizons: logged actions, then drawn ones.
 ORACLE_HORIZONS = 2
+# Predictions from here on are measured at another scale.
+_LARGE = 2.0**60
 
 
 class Logged(eqx.Module):
@@ -73,8 +77,9 @@ def imagine(
     actions: Float[np.ndarray, "step trajectory action"],
     key: PRNGKeyArray,
 ) -> Imagined:
-    """Follow `actions` in `world` from `first_states`, ignoring all termination and truncation.
+    """Follow `actions` in `world` from `first_states`, with no termination or truncation.
 
+    A model that diverges does so: what leaves the range of numbers stays beyond it.
     Trajectories are spread evenly over the ensemble's members, each in one for good.
     """
     count = len(first_states)
@@ -90,15 +95,29 @@ def imagine(
     def run(world, states, actions, key):
         def step(state, inputs):
             action, index = inputs
-            after, imagined = world.step(state, action, jax.random.fold_in(key, index))
-            return after, Imagined(imagined.next_state, imagined.raw_reward, imagined.uncertainty)
+            after = world.predict(state, action, jax.random.fold_in(key, index))
+            return after.next_state, Imagined(*after)
 
-        flags = jnp.zeros(each * size, bool)
-        start = WorldState(states, jnp.zeros(each * size, jnp.int32), flags, flags)
-        return jax.lax.scan(step, start, (actions, jnp.arange(len(actions))))[1]
+        return jax.lax.scan(step, states, (actions, jnp.arange(len(actions))))[1]
 
     imagined = run(world, jnp.asarray(first_states[place]), jnp.asarray(actions[:, place]), key)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:, back], imagined)
+
+
+def beyond_squares(measure: Callable) -> Callable:
+    """`measure` for predictions whose squares float32 cannot hold, from about 1e19 on.
+
+    A measure is as large as what it measures: twice the predictions, twice the uncertainty. Large
+    ones are divided by a power of two, which loses nothing; others are left alone.
+    """
+
+    def scaled(mean, std):
+        largest = jnp.maximum(jnp.abs(mean).max((0, 2)), std.max((0, 2)))
+        scale = jnp.where(largest > _LARGE, jnp.exp2(jnp.floor(jnp.log2(largest))), 1.0)
+        shrunk = (jax.vmap(jnp.divide, (1, 0), 1)(x, scale) for x in (mean, std))
+        return measure(*shrunk) * scale
+
+    return scaled
 
 
 def follow(
@@ -129,17 +148,17 @@ def rms(values: Float[np.ndarray, "... state"]) -> Float[np.ndarray, "..."]:
 def error_arrays(
     imagined: Imagined, states: np.ndarray, rewards: np.ndarray
 ) -> dict[str, Float[np.ndarray, "step trajectory"]]:
-    """`rmse` of the states and `reward_error` against the truth, for as many steps as it has.
+    """`rmse` of the states and `reward_error` r̂ − r against the truth, for as many steps as it has.
 
-    NaN where the truth has ended; inf where the model left the range of numbers.
+    NaN where the truth has ended; ±inf where the model left the range of numbers.
     """
     steps = len(rewards)
     with np.errstate(over="ignore", invalid="ignore"):
         rmse = rms(imagined.states[:steps] - states)
         reward_error = imagined.rewards[:steps].astype(np.float64) - rewards
     return {
-        "rmse": _infinite(rmse, ended=np.isnan(states).any(-1)),
-        "reward_error": _infinite(reward_error, ended=np.isnan(rewards)),
+        "rmse": np.where(np.isnan(states).any(-1), np.nan, _carried(rmse)),
+        "reward_error": np.where(np.isnan(rewards), np.nan, _carried(reward_error)),
     }
 
 
@@ -162,8 +181,8 @@ def compounding_errors(
     imagined = imagine(world, first_states, actions, key)
     with np.errstate(over="ignore", invalid="ignore"):
         arrays = error_arrays(imagined, logged.states[1:], logged.rewards)
-        arrays["rms"] = _infinite(rms(imagined.states), ended=False)
-        arrays["uncertainty"] = _infinite(imagined.uncertainty, ended=False)
+        arrays["rms"] = _carried(rms(imagined.states))
+        arrays["uncertainty"] = _carried(imagined.uncertainty)
     if oracle is not None:
         truth = follow(oracle, first_states, actions, origin)
         against = error_arrays(imagined, *truth)
@@ -172,6 +191,12 @@ def compounding_errors(
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def _infinite(values: np.ndarray, ended: np.ndarray | bool) -> np.ndarray:
-    """`values` with NaN where `ended` and inf wherever else a number was lost."""
-    return np.where(ended, np.nan, np.where(np.isnan(values), np.inf, values))
+def _carried(
+    values: Float[np.ndarray, "step trajectory"],
+) -> Float[np.ndarray, "step trajectory"]:
+    """`values` with inf for what is no number any more, of the sign that the last number had."""
+    step = np.arange(len(values))[:, None]
+    number = ~np.isnan(values)
+    last = np.maximum.accumulate(np.where(number, step, 0), axis=0)
+    sign = np.where(np.take_along_axis(values, last, axis=0) < 0, -1.0, 1.0)
+    return np.where(number, values, sign * np.inf)

@@ -1,5 +1,7 @@
 """What eval_error.py does: one world model, one evaluation dataset, one file of arrays."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
@@ -8,10 +10,11 @@ from experience.real.oracle import LocomotionOracle, PendulumOracle, make_oracle
 from experience.tasks import get_task
 from experience.wrapper import engine_info
 from figures.error_files import TOLD_STEPS, elsewhere_task, error_file, save_errors
+from figures.error_quantiles import step_medians
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
-from programs.compounding_error import compounding_errors, logged_trajectories
+from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
 from programs.world_data import WorldData
 from programs.world_model import build_world, training_uncertainties
 
@@ -27,6 +30,7 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)
     world = build_world(config, task, dataset)
+    world = dataclasses.replace(world, measure=beyond_squares(world.measure))
     other = elsewhere_task(config)
     elsewhere = load_dataset(other, origin_of=lambda observations: dataset.origin)
     check_dimensions(
@@ -54,10 +58,11 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
         config.seed,
     )
     save_errors(path, arrays)
+    medians = step_medians(arrays["rmse"])
     median = {
-        f"median_rmse_step{step}": float(np.nanmedian(arrays["rmse"][step - 1]))
+        f"median_rmse_step{step}": float(medians[step - 1])
         for step in TOLD_STEPS
-        if step <= len(arrays["rmse"])
+        if step <= len(medians)
     }
     print(f"{logged.rewards.shape[1]} trajectories of {other.dataset_name}")
     for name, value in median.items():

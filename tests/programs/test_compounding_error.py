@@ -8,19 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from catalogue.uncertainty import epi_mean
+from catalogue.uncertainty import UNCERTAINTIES, epi_mean
 from experience.data.pendulum import pendulum_dataset
 from experience.data.rows import Dataset
 from experience.real.oracle import make_oracle
 from experience.tasks import get_task
-from figures.compounding import plot_compounding, spearman, step_quantiles
+from figures.compounding import plot_compounding, spearman
 from figures.error_files import error_file, save_errors
+from figures.error_quantiles import step_quantiles
 from harness.configuration.groups import EnvConfig
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
-from offline_world.world import AbstractWorld, Imagined, World
+from offline_world.world import Prediction, World
 from programs.compounding_error import (
     ORACLE_HORIZONS,
+    beyond_squares,
     compounding_errors,
     error_arrays,
     follow,
@@ -32,8 +34,8 @@ MEMBERS = 3
 LENGTHS = (4, 1, 6, 2, 5)
 
 
-class LinearWorld(AbstractWorld):
-    """Member m adds gain[m] · action to the state; every step claims to be the last."""
+class LinearWorld(eqx.Module):
+    """Member m adds gain[m] · action to the state."""
 
     gain: jax.Array
     horizon: int = eqx.field(static=True)
@@ -42,13 +44,10 @@ class LinearWorld(AbstractWorld):
     def ensemble(self):
         return SimpleNamespace(size=self.gain.shape[0])
 
-    def step(self, state, action, key):
+    def predict(self, state, action, key):
         member = jnp.arange(len(action)) // (len(action) // self.gain.shape[0])
-        after = state.state + self.gain[member][:, None] * action
-        over = jnp.ones(len(action), bool)
-        reward = after.sum(-1)
-        imagined = Imagined(after, reward - 9.0, reward, 2 * after[:, 0], over, over)
-        return eqx.tree_at(lambda s: s.state, state, after), imagined
+        after = state + self.gain[member][:, None] * action
+        return Prediction(after, after.sum(-1), 2 * after[:, 0])
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +157,13 @@ def test_neighbouring_trajectories_live_in_different_members_of_a_real_world():
 def test_a_model_that_leaves_the_numbers_counts_as_infinitely_wrong():
     imagined = SimpleNamespace(
         states=np.array([[[np.nan, 0.0], [1.0, 1.0]], [[np.inf, 0.0], [0.0, 0.0]]], np.float32),
-        rewards=np.array([[np.nan, 1.0], [0.0, 0.0]], np.float32),
+        rewards=np.array([[-1.0, 1.0], [np.nan, 0.0]], np.float32),
     )
     states = np.array([[[0.0, 0.0], [1.0, 4.0]], [[0.0, 0.0], [np.nan, np.nan]]], np.float32)
     rewards = np.array([[0.0, 3.0], [0.0, np.nan]], np.float32)
     arrays = error_arrays(imagined, states, rewards)
     np.testing.assert_allclose(arrays["rmse"], [[np.inf, np.sqrt(4.5)], [np.inf, np.nan]])
-    np.testing.assert_allclose(arrays["reward_error"], [[np.inf, -2.0], [0.0, np.nan]])
+    np.testing.assert_allclose(arrays["reward_error"], [[-1.0, -2.0], [-np.inf, np.nan]])
 
 
 def test_following_logged_actions_in_the_true_pendulum_gives_the_log():
@@ -188,9 +187,9 @@ def test_following_logged_actions_in_the_true_pendulum_gives_the_log():
 def test_quantiles_over_the_trajectories_that_are_left():
     values = np.array([[1.0, -2.0, 3.0], [np.inf, 5.0, np.nan], [np.nan, np.nan, -7.0]])
     low, median, high = step_quantiles(values)
-    np.testing.assert_array_equal(median, [2.0, 5.0, 7.0])
-    np.testing.assert_array_equal(low, [1.0, 5.0, 7.0])
-    np.testing.assert_array_equal(high, [3.0, np.inf, 7.0])
+    np.testing.assert_array_equal(median, [1.0, 5.0, -7.0])
+    np.testing.assert_array_equal(low, [-2.0, 5.0, -7.0])
+    np.testing.assert_array_equal(high, [3.0, np.inf, -7.0])
 
 
 def test_spearman_takes_logged_steps_only():
@@ -221,3 +220,14 @@ def test_world_models_with_different_arrays_and_lengths_are_drawn(tmp_path):
     rows = paths[-1].read_text().splitlines()[4:]
     assert [row.split(" | ")[-1] for row in rows] == ["– |"] * 4
     assert "–" not in rows[0].split(" | ")[-2]
+
+
+@pytest.mark.parametrize("name", UNCERTAINTIES)
+def test_an_uncertainty_is_measured_beyond_what_its_squares_can_hold(name):
+    rng = np.random.default_rng(0)
+    mean, std = (np.abs(rng.normal(size=(3, 2, 4))).astype(np.float32) for _ in range(2))
+    small = UNCERTAINTIES[name](mean, std)
+    scaled = beyond_squares(UNCERTAINTIES[name])
+    np.testing.assert_array_equal(scaled(mean, std), small)
+    large = scaled(mean * np.float32(1e30), std * np.float32(1e30))
+    np.testing.assert_allclose(large, small * 1e30, rtol=1e-5)
