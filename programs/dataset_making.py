@@ -106,7 +106,7 @@ def _collected(
             done, goal = (
                 (parts.rows, order.rows) if order.rows else (parts.episodes, order.episodes)
             )
-            line.update(min(done, goal), goal, {})
+            line.progress(min(done, goal), goal, {})
             if pending.requested:
                 parts.flush()
             pending.check()

@@ -3,11 +3,14 @@
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from datetime import timedelta
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+
+from harness.log.sink import Sink
 
 # Calls over which the rate is averaged: enough to be steady, few enough to follow a change.
 _WINDOW = 20
@@ -15,7 +18,7 @@ _WINDOW = 20
 _PLAIN_INTERVAL_SECONDS = 20.0
 
 
-class ProgressLine:
+class ProgressLine(Sink):
     """A line redrawn in place on a terminal, and printed now and then anywhere else."""
 
     def __init__(self, unit: str = "updates"):
@@ -26,8 +29,7 @@ class ProgressLine:
         self._figures: dict[str, float] = {}
         self._printed: float | None = None
 
-    def update(self, done: int, total: int | None, figures: dict[str, float]) -> None:
-        """`total` is None where nobody knows how many there will be."""
+    def progress(self, done: int, total: int | None, figures: Mapping[str, float]) -> None:
         now = time.monotonic()
         self._marks.append((now, done))
         self._figures |= figures
@@ -38,7 +40,7 @@ class ProgressLine:
             print(line, flush=True)
             self._printed = now
 
-    def close(self) -> None:
+    def close(self, exit_code: int = 0) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -1,6 +1,7 @@
 """Where a run's numbers go: metrics.jsonl always, wandb where wanted, one line on the screen."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -8,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness.configuration.schema import ProgramConfig
-from harness.log.console import ProgressLine
-from harness.log.metrics_file import MetricsFile
-from harness.log.wandb_run import WandbRun
+from harness.log.sink import Opening
+from harness.log.sinks import SINKS
 from harness.run.directory import RunDirectory
 
 
@@ -30,9 +30,9 @@ class Logger:
         Rows after them are dropped, because the run writes them again (a step would not tell
         them apart: several rows may share one). `unit` names the steps on the progress line.
         """
-        self._metrics = MetricsFile(run.metrics, resume_rows)
-        self._wandb = WandbRun(run, config) if config.wandb.mode != "disabled" else None
-        self._line = ProgressLine(unit)
+        opening = Opening(run=run, config=config, resume_rows=resume_rows, unit=unit)
+        opened = (open_sink(opening) for open_sink in SINKS)
+        self._sinks = [sink for sink in opened if sink is not None]
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Writes a row of scalars (Python, NumPy or JAX) at `step`.
@@ -40,26 +40,26 @@ class Logger:
         A `Path` among the values is an image file, which is shown as by `image`.
         """
         numbers = {name: value for name, value in metrics.items() if not isinstance(value, Path)}
-        self._metrics.append(step, numbers)
-        if self._wandb is not None:
-            self._wandb.log(step, numbers)
+        for sink in self._sinks:
+            sink.log(step, numbers)
         for name in metrics.keys() - numbers.keys():
             self.image(step, name, metrics[name])
 
     def image(self, step: int, name: str, path: Path | str) -> None:
-        """Shows an image file of the run directory in wandb, under `name`."""
-        if self._wandb is not None:
-            self._wandb.image(step, name, Path(path))
+        """Shows an image file of the run directory where images can be shown, under `name`."""
+        for sink in self._sinks:
+            sink.image(step, name, Path(path))
 
     def progress(self, done: int, total: int | None, **figures: float) -> None:
         """Renews the progress line; figures stay on it until they are given again."""
-        self._line.update(done, total, figures)
+        for sink in self._sinks:
+            sink.progress(done, total, figures)
 
     def close(self, exit_code: int = 0) -> None:
-        self._line.close()
-        self._metrics.close()
-        if self._wandb is not None:
-            self._wandb.close(exit_code)
+        """Closes all sinks, also where one of them fails."""
+        with ExitStack() as closing:
+            for sink in reversed(self._sinks):
+                closing.callback(sink.close, exit_code)
 
     def __enter__(self) -> "Logger":
         return self

@@ -9,9 +9,10 @@ from typing import Any, TextIO
 from harness.errors import UserError
 from harness.files import disk_errors, write_text
 from harness.log.metrics import STEP
+from harness.log.sink import Sink
 
 
-class MetricsFile:
+class MetricsFile(Sink):
     """Appends rows to metrics.jsonl, each on disk before the next."""
 
     def __init__(self, path: Path, resume_rows: int | None):
@@ -21,13 +22,13 @@ class MetricsFile:
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file: TextIO = path.open("a", encoding="utf-8")
 
-    def append(self, step: int, metrics: Mapping[str, Any]) -> None:
+    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
         row = {STEP: int(step)} | {name: _number(value) for name, value in metrics.items()}
         with disk_errors(self._path):
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()
 
-    def close(self) -> None:
+    def close(self, exit_code: int = 0) -> None:
         self._file.close()
 
 

@@ -14,6 +14,7 @@ from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
 from harness.files import write_text
 from harness.log.metrics import STEP
+from harness.log.sink import Opening, Sink
 from harness.run.directory import RunDirectory
 
 # A server that cannot be reached must cost a run seconds, at its start and at its end.
@@ -25,10 +26,11 @@ _LOCAL_ATTEMPTS = 3
 _MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
 
 
-class WandbRun:
+class WandbRun(Sink):
     """A wandb run that turns itself off at the first failure; metrics.jsonl has everything."""
 
-    def __init__(self, run: RunDirectory, config: ProgramConfig):
+    def __init__(self, opening: Opening):
+        run, config = opening.run, opening.config
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
@@ -61,7 +63,7 @@ class WandbRun:
     def image(self, step: int, name: str, path: Path) -> None:
         self._guarded(lambda: self._run.log({name: self._wandb.Image(str(path)), STEP: int(step)}))
 
-    def close(self, exit_code: int) -> None:
+    def close(self, exit_code: int = 0) -> None:
         def finish():
             self._run.finish(exit_code=exit_code)
             # Its service process may still be writing, and would be ended with this one.

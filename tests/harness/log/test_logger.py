@@ -14,9 +14,12 @@ import wandb
 
 from harness.configuration.composition import load_config
 from harness.errors import UserError
+from harness.log import logger as logger_module
 from harness.log import metrics, wandb_run
 from harness.log.logger import Logger
 from harness.log.metrics_file import read_rows
+from harness.log.sink import Sink
+from harness.log.sinks import SINKS
 from harness.run.directory import open_run
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -54,6 +57,44 @@ def test_rows_are_written_as_they_come_and_not_doubled_on_resume(tmp_path):
         with Logger(run, config):
             assert read_rows(run.metrics) == []
         assert not (run.path / "wandb").exists()
+
+
+class Kept(Sink):
+    """A sink that remembers the calls it has a use for."""
+
+    def __init__(self, opening):
+        self.opening, self.calls = opening, []
+
+    def log(self, step, metrics):
+        self.calls.append((step, dict(metrics)))
+
+    def close(self, exit_code):
+        self.calls.append(exit_code)
+
+
+def test_a_further_sink_gets_everything_and_its_failure_closes_the_others(tmp_path, monkeypatch):
+    kept = []
+
+    class Failing(Kept):
+        def close(self, exit_code):
+            raise OSError("the disk is gone")
+
+    def opening(kind):
+        return lambda opening: kept.append(kind(opening)) or kept[-1]
+
+    monkeypatch.setattr(logger_module, "SINKS", [*SINKS, opening(Failing), opening(Kept)])
+    config = config_in(tmp_path, "disabled")
+    with (
+        open_run("offline_cont", config) as run,
+        pytest.raises(OSError, match="disk"),
+        Logger(run, config, unit="epochs") as logger,
+    ):
+        logger.log(3, {metrics.SCORE: 0.5, "plots/learning": tmp_path / "plot.png"})
+        logger.progress(3, 10, score=0.5)
+    failing, last = kept
+    assert failing.calls == [(3, {metrics.SCORE: 0.5})] and last.opening.unit == "epochs"
+    assert last.calls == [*failing.calls, 0]
+    assert [row[metrics.SCORE] for row in read_rows(run.metrics)] == [0.5]
 
 
 def test_a_metrics_file_of_something_else_is_refused(tmp_path):
@@ -152,7 +193,7 @@ ON_A_TERMINAL = """
 from harness.log.console import ProgressLine
 line = ProgressLine("epochs")
 for done in range(0, 101, 10):
-    line.update(done, 100, {"score": done / 200})
+    line.progress(done, 100, {"score": done / 200})
     if done == 50:
         print("evaluated")
 line.close()
