@@ -1,21 +1,21 @@
-"""How much the members disagree or doubt (spec 2.2)."""
+"""How much the members disagree or doubt (eq. 13 to 15)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 def epi_mean(mean, std) -> Float[Array, " batch"]:
-    """√ of the outputs' average of the variance of the means over members."""
+    """√ of the outputs' average of the variance of the means over members (eq. 13)."""
     return jnp.sqrt(mean.var(0).mean(-1))
 
 
 def ale_max(mean, std) -> Float[Array, " batch"]:
-    """The largest Euclidean norm of a member's standard deviations."""
+    """The largest Euclidean norm of a member's standard deviations (eq. 14)."""
     return jnp.linalg.norm(std, axis=-1).max(0)
 
 
 def total_var(mean, std) -> Float[Array, " batch"]:
-    """√ of the outputs' average of the total variance of the members' mixture."""
+    """√ of the outputs' average of the total variance of the members' mixture (eq. 15)."""
     return jnp.sqrt((mean.var(0) + jnp.square(std).mean(0)).mean(-1))
 
 

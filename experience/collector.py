@@ -1,4 +1,4 @@
-"""Imagined rollouts from real histories, compiled end to end (spec 3)."""
+"""Imagined rollouts from real histories, compiled end to end (eq. 18 to 23)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -70,7 +70,7 @@ def collect(
 
 
 def warm_up(policy: Policy, histories: HistoryStore, row: Int[Array, " rollout"]) -> PyTree:
-    """The agent's memory of each history before `row`.
+    """The agent's memory of each history before `row` (eq. 19).
 
     The prefixes are aligned at their ends and taken in chunk by chunk, as many chunks as the
     longest needs. A shorter one is preceded by rows of other histories, which its own start flag
@@ -100,7 +100,7 @@ def roll_out(
     key: PRNGKeyArray,
     limit: int,
 ) -> Rollouts:
-    """Imagine until every rollout has ended or made `limit` steps."""
+    """Imagine until every rollout has ended or made `limit` steps (eq. 22)."""
     here = histories.tape.rows(row)
     previous = histories.tape.rows(jnp.maximum(row - 1, 0))
     timestep = histories.timestep[row]
@@ -168,7 +168,7 @@ def roll_out(
 def assemble(
     histories: HistoryStore, row: Int[Array, " rollout"], imagined: Rollouts, longest: int
 ) -> tuple[Tape, Int[Array, " rollout"]]:
-    """Lay history, rollout and final row of each episode end to end (spec 3.5)."""
+    """Lay history, rollout and final row of each episode end to end (eq. 23)."""
     before = histories.timestep[row]
     lengths = before + imagined.length + 1
     end = jnp.cumsum(lengths)

@@ -1,4 +1,4 @@
-"""The histories that imagined rollouts branch off from (spec 1.3)."""
+"""The histories that imagined rollouts branch off from (eq. 4)."""
 
 import numpy as np
 

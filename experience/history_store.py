@@ -25,7 +25,8 @@ class HistoryStore(eqx.Module):
         return cls(jax.tree.map(jnp.asarray, tape), jnp.asarray(timestep), jnp.asarray(first_rows))
 
     def draw(self, key: PRNGKeyArray, count: int, *, from_s0: bool) -> Int[Array, " rollout"]:
-        """Rows to start rollouts at: uniform over all rows, or over the episodes' first rows."""
+        """Rows to start rollouts at: uniform over all rows, or over the episodes' first
+        ones (eq. 18)."""
         if from_s0:
             episode = jax.random.randint(key, (count,), 0, self.first_rows.shape[0])
             return self.first_rows[episode]

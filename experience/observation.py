@@ -19,7 +19,7 @@ def observation(
     start: Bool[AnyArray, " row"],
     first_action: Float[AnyArray, " action"],
 ) -> Float[AnyArray, "row obs"]:
-    """[s_t, a_{t−1}, r_t] in float32, of NumPy arrays or of JAX ones.
+    """[s_t, a_{t−1}, r_t] (eq. 1) in float32, of NumPy arrays or of JAX ones.
 
     Where `start` is set nothing was before: `first_action` and a reward of 0 stand there.
     """

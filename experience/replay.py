@@ -1,4 +1,4 @@
-"""Replay on a circular tape (spec 4): whole episodes, no padding, sampled inside compiled loops."""
+"""Replay on a circular tape: whole episodes, no padding, compiled sampling (eq. 25 to 27)."""
 
 import equinox as eqx
 import jax

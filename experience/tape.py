@@ -1,4 +1,4 @@
-"""The tape: episodes laid end to end in rows, without padding (spec 1.3)."""
+"""The tape: episodes laid end to end in rows, without padding (eq. 24)."""
 
 import equinox as eqx
 import jax

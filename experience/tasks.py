@@ -1,4 +1,4 @@
-"""What the programs need to know about a dataset and its environment (spec 1.1)."""
+"""What the programs need to know about a dataset and its environment."""
 
 import difflib
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class Task:
     ref_max: float
     # added to every reward that the agent sees; reported returns take it off again
     reward_shift: float = 0.0
-    # spec 1.3: what ends an episode, and whether a history runs on after its first success
+    # eq. 4: what ends an episode, and whether a history runs on after its first success
     stop_at_first_terminal: bool = False
     ends_by_timeout_only: bool = False
     state_dim: int | None = None

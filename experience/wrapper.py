@@ -21,7 +21,7 @@ def make_env(
     **Arguments:**
 
     - `domain`: d4rl_loco, neorl, adroit, antmaze, custom or pendulum.
-    - `dataset_name`: as in spec 1.1, e.g. `hopper-medium-v2` or `Hopper-v3-low`.
+    - `dataset_name`: e.g. `hopper-medium-v2` or `Hopper-v3-low`.
     - `env_config`: for custom (and, optionally, pendulum) the gymnasium environment: `id` and
       `kwargs`.
     - `engine`: `mujoco`, or `mujoco_py` for a user's own installation of it.

@@ -1,4 +1,4 @@
-"""The compounding-error figures (spec 7): growth over time, and error against uncertainty."""
+"""The compounding-error figures (eq. 54, 55): growth over time, and error against uncertainty."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

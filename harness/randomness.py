@@ -23,7 +23,7 @@ def key_for(seed: int, purpose: Purpose) -> PRNGKeyArray:
 
 
 def key_at(seed: int, purpose: Purpose, step: int | Int[Array, ""]) -> PRNGKeyArray:
-    """The key of a purpose at a step."""
+    """The key of a purpose at a step (eq. 50)."""
     return jax.random.fold_in(key_for(seed, purpose), step)
 
 

@@ -1,4 +1,4 @@
-"""The hidden block of every network in the paper."""
+"""The hidden block of every network in the paper (eq. 6)."""
 
 import equinox as eqx
 import jax.numpy as jnp

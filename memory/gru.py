@@ -1,4 +1,4 @@
-"""Gated recurrent units (Cho et al. 2014) as the agent's memory, for comparison with the LRU."""
+"""Gated recurrent units (Cho et al. 2014) as the agent's memory, beside the LRU (eq. 33)."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The linear recurrent unit (Orvieto et al. 2023) as the agent's memory (spec 5.1)."""
+"""The linear recurrent unit (Orvieto et al. 2023) as the agent's memory (eq. 28, 30 to 32)."""
 
 import equinox as eqx
 import jax

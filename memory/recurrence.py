@@ -1,4 +1,5 @@
-"""The resettable linear recurrence  h_t = λ ⊙ h_{t−1} · (1 − start_t) + u_t  over complex h.
+"""The resettable linear recurrence  h_t = λ ⊙ h_{t−1} · (1 − start_t) + u_t  over complex h
+(eq. 28).
 
 One definition, three ways to run it, all on pairs of real arrays (re, im): complex scans compile
 six times slower in XLA. The gradient of a linear recurrence is the same recurrence backwards in
@@ -40,7 +41,8 @@ def mask(keep: Float[Array, "..."], a: Pair) -> Pair:
 
 
 def combine(first, second):
-    """Compose two steps h → a·h + u, `first` earlier in time: the associative operation.
+    """Compose two steps h → a·h + u, `first` earlier in time: the associative operation
+    (eq. 29).
 
     Each is (a, u), two `Pair`s of one shape.
     """

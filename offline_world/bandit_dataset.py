@@ -1,4 +1,4 @@
-"""The bandit's data: pulls of one arm only, so that nothing is known of the other (spec 6)."""
+"""The bandit's data: pulls of one arm only, so that nothing is known of the other."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The imagined bandit: an ensemble's rewards for a one-hot arm, and nothing else (spec 6)."""
+"""The imagined bandit: an ensemble's rewards for a one-hot arm, and nothing else (eq. 17, 20)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Ensemble files in the published format (spec 2.4).
+"""Ensemble files in the published format.
 
 First line: JSON `{"ensemble_size", "hidden_size", "has_ln"}`. Then one array after another as
 `numpy.save` writes it: the state size (continuous ensembles only), for each block the linear

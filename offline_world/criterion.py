@@ -1,4 +1,4 @@
-"""How members are judged on the holdout rows: when one has improved, and which are the best."""
+"""How members are judged on the holdout rows: when one has improved (eq. 11), and the best."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -39,6 +39,6 @@ def absolute_nll(threshold: float) -> Criterion:
 def holdout_scores(
     ensemble: Ensemble, holdout: Float[Array, "holdout in_out"], criterion: Criterion
 ) -> Float[Array, " member"]:
-    """Each member's mean holdout score, for the selection of the best (spec 2.5)."""
+    """Each member's mean holdout score, for the selection of the best (eq. 12)."""
     x, y = jnp.split(holdout, [ensemble.in_size], axis=-1)
     return criterion.score(*ensemble.log_gaussian(x), y).mean(-1)

@@ -1,4 +1,4 @@
-"""Training of the ensemble on a fixed dataset (spec 2.3)."""
+"""Training of the ensemble on a fixed dataset (eq. 9, 11)."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The world-model ensemble: Gaussian members with LayerNorm (spec 2.1)."""
+"""The world-model ensemble: Gaussian members with LayerNorm (eq. 7 to 9)."""
 
 import math
 
@@ -13,7 +13,7 @@ LOG_STD_MIN, LOG_STD_MAX = -5.0, 0.25
 
 
 def soft_clamp(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Squeeze a log standard deviation into (LOG_STD_MIN, LOG_STD_MAX) with non-zero gradient."""
+    """Squeeze a log std into (LOG_STD_MIN, LOG_STD_MAX) with non-zero gradient (eq. 8)."""
     x = LOG_STD_MAX - jax.nn.softplus(LOG_STD_MAX - x)
     return LOG_STD_MIN + jax.nn.softplus(x - LOG_STD_MIN)
 
@@ -148,7 +148,7 @@ def nll(
     log_std: Float[Array, "member batch out"],
     target: Float[Array, "*member batch out"],
 ) -> Float[Array, "member batch"]:
-    """Gaussian negative log-likelihood with its constant, averaged over outputs."""
+    """Gaussian negative log-likelihood with its constant, averaged over outputs (eq. 9)."""
     error = jax.vmap(jnp.subtract, (0, 0 if target.ndim == 3 else None))(mean, target)
     return (
         0.5 * jnp.square(error * jnp.exp(-log_std)) + log_std + 0.5 * math.log(2 * math.pi)

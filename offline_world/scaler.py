@@ -1,4 +1,4 @@
-"""Normalisation of the world model's inputs and targets (spec 1.4)."""
+"""Normalisation of the world model's inputs and targets (eq. 5)."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""From a trained ensemble to a world: the best members and the rollout threshold (spec 2.5)."""
+"""From a trained ensemble to a world: the best members and the rollout threshold (eq. 12, 16)."""
 
 import equinox as eqx
 import jax

@@ -1,4 +1,4 @@
-"""The rows that an ensemble is trained on, and those that are held out to judge it (spec 2.3)."""
+"""The rows that an ensemble is trained on, and those that are held out to judge it (eq. 10)."""
 
 import math
 from typing import NamedTuple

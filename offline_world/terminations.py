@@ -1,4 +1,4 @@
-"""When an imagined state ends its episode (spec 3), one state at a time, in jnp."""
+"""When an imagined state ends its episode (eq. 21), one state at a time, in jnp."""
 
 from collections.abc import Callable
 

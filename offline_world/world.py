@@ -1,4 +1,4 @@
-"""The imagined environment: one step of many rollouts in the ensemble (spec 3)."""
+"""The imagined environment: one step of many rollouts in the ensemble (eq. 20, 21)."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Imagined(eqx.Module):
         uncertainty: Float[Array, " rollout"],
         penalty_coef: Float[Array, ""],
     ) -> "Imagined":
-        """What led to `state`: the learned reward is r − penalty_coef · uncertainty (spec 3.3)."""
+        """What led to `state`: the learned reward is r − penalty_coef · uncertainty (eq. 17)."""
         return cls(
             state.state,
             raw_reward - penalty_coef * uncertainty,

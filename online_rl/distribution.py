@@ -1,4 +1,4 @@
-"""The tanh-Gaussian policy distribution."""
+"""The tanh-Gaussian policy distribution (eq. 36)."""
 
 import math
 

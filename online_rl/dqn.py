@@ -1,4 +1,4 @@
-"""Recurrent dueling double DQN on tapes: the bandit's agent (spec 5.2 and 5.3)."""
+"""Recurrent dueling double DQN on tapes: the bandit's agent (eq. 37, 38, 45)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ class DQNAgent(AbstractAgent):
         return jax.nn.one_hot(arm, arms), memory
 
     def epsilon(self, learner: DQNLearner) -> Float[Array, ""]:
-        """The probability of exploring, from how far the training is."""
+        """The probability of exploring, from how far the training is (eq. 38)."""
         s = self.settings
         done = jnp.minimum(learner.updates.astype(jnp.float32) / s.eps_steps, 1.0)
         return s.eps_start + (s.eps_end - s.eps_start) * done
@@ -134,7 +134,8 @@ class Plasticity(NamedTuple):
 
 
 def plasticity(features: Float[Array, "row feature"], share: float = 0.99) -> Plasticity:
-    """The fewest singular values that make up `share` of their sum, and the rows' mean norm."""
+    """The fewest singular values that make up `share` of their sum, and the rows' mean norm
+    (eq. 53)."""
     singular = jnp.linalg.svd(features, compute_uv=False)
     within = jnp.cumsum(singular) < share * singular.sum()
     return Plasticity(

@@ -45,7 +45,7 @@ class AbstractEncoder(eqx.Module):
 
 
 class RecurrentEncoder(AbstractEncoder):
-    """Block, then the memory, over augmented observations [s, previous a, r] (spec 5.2)."""
+    """Block, then the memory, over augmented observations [s, previous a, r] (eq. 34)."""
 
     pre: Block
     memory: AbstractMemory

@@ -1,4 +1,4 @@
-"""The one training loop (spec 5.5)."""
+"""The one training loop (eq. 48)."""
 
 import math
 import time
@@ -57,7 +57,7 @@ class Schedule:
         return max(SMALLEST_DISPATCH, self.total // MOST_ROWS)
 
     def evaluation_due(self, updates: int, evaluated: int) -> bool:
-        """Before training, whenever another 1/eval_times of it is done, and at the end."""
+        """Before training, whenever another 1/eval_times of it is done, and at the end (eq. 49)."""
         every = max(self.total // self.eval_times, 1)
         if evaluated < 0 or updates >= self.total > evaluated:
             return True

@@ -1,7 +1,7 @@
-"""The losses of spec 5.3, over arrays: what produced the values does not matter here.
+"""The losses of eq. 39 to 45, over arrays: what produced the values does not matter here.
 
 `mask` says which rows are transitions, `real` which of those come from the dataset. A loss is
-real_weight · (mean over real rows) + (1 − real_weight) · (mean over imagined rows).
+real_weight · (mean over real rows) + (1 − real_weight) · (mean over imagined rows) (eq. 39).
 """
 
 from typing import NamedTuple
@@ -44,7 +44,7 @@ def td_target(
     *,
     backup_entropy: bool,
 ) -> Row:
-    """r + γ(1 − terminated)(min over the sampled target critics [− α log π])."""
+    """r + γ(1 − terminated)(min over the sampled target critics [− α log π]) (eq. 40)."""
     value = next_q.min(0)
     if backup_entropy:
         value = value - alpha * next_log_prob
@@ -52,12 +52,12 @@ def td_target(
 
 
 def critic_error(q: Float[Array, "critic row"], target: Row) -> Row:
-    """Huber loss (δ = 1) of each row, averaged over the critics."""
+    """Huber loss (δ = 1) of each row, averaged over the critics (eq. 41)."""
     return jax.vmap(optax.huber_loss, (0, None))(q, target).mean(0)
 
 
 def actor_error(q: Float[Array, "critic row"], log_prob: Row, alpha: Float[Array, ""]) -> Row:
-    """α log π − mean over the critics of Q."""
+    """α log π − mean over the critics of Q (eq. 42)."""
     return alpha * log_prob - q.mean(0)
 
 
@@ -83,7 +83,8 @@ def double_q(
     next_target_q: Float[Array, "row arm"],
     gamma: float,
 ) -> DoubleQ:
-    """Q(h, a) and its target r + γ(1 − terminated) Q̄(h', argmax Q(h', ·)), which is a constant."""
+    """Q(h, a) and its target r + γ(1 − terminated) Q̄(h', argmax Q(h', ·)), which is a constant
+    (eq. 45)."""
     next_value = _select(next_target_q, next_q.argmax(-1))
     target = next_reward + gamma * jnp.where(next_terminated, 0.0, next_value)
     return DoubleQ(_select(q, arm), target, next_value)

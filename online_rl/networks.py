@@ -1,6 +1,6 @@
 """Actor, critic and Q heads, for one example; an agent's network is an encoder and heads.
 
-Encoder and heads are separate fields because they have separate optimisers (spec 5.4).
+Encoder and heads are separate fields because they have separate optimisers (eq. 46).
 """
 
 import equinox as eqx
@@ -37,7 +37,7 @@ class Trunk(eqx.Module):
 
 
 class ActorHead(eqx.Module):
-    """Features → the 2A numbers (μ, log σ) of the policy."""
+    """Features → the 2A numbers (μ, log σ) of the policy (eq. 36)."""
 
     trunk: Trunk
     out: Linear
@@ -52,7 +52,7 @@ class ActorHead(eqx.Module):
 
 
 class CriticHead(eqx.Module):
-    """Features and action → Q."""
+    """Features and action → Q (eq. 35)."""
 
     trunk: Trunk
     out: Linear
@@ -77,7 +77,7 @@ class CriticHead(eqx.Module):
 
 
 class DuelingHead(eqx.Module):
-    """Features → Q of each arm, V + A − mean A."""
+    """Features → Q of each arm, V + A − mean A (eq. 37)."""
 
     trunk: Trunk
     value: Linear
@@ -116,7 +116,7 @@ def all_q(
 
 
 def sampled_heads(heads: CriticHead, count: int, key: PRNGKeyArray) -> CriticHead:
-    """`count` different heads drawn at random (REDQ)."""
+    """`count` different heads drawn at random (REDQ; eq. 40)."""
     total = heads.out.bias.shape[0]
     chosen = jax.random.choice(key, total, (count,), replace=False)
     return jax.tree.map(lambda leaf: jnp.take(leaf, chosen, axis=0), heads)

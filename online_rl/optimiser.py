@@ -1,4 +1,4 @@
-"""The optimisers of spec 5.4."""
+"""The optimisers (eq. 46, 47)."""
 
 import equinox as eqx
 import jax
@@ -68,5 +68,5 @@ def _apply(optimiser, parameters, grads, state):
 
 
 def polyak(target: PyTree, source: PyTree, tau: float) -> PyTree:
-    """(1 − τ)·target + τ·source."""
+    """(1 − τ)·target + τ·source (eq. 44)."""
     return jax.tree.map(lambda t, s: (1.0 - tau) * t + tau * s, target, source)

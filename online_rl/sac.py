@@ -1,4 +1,4 @@
-"""REDQ-style soft actor-critic on tapes or transitions (spec 5.3).
+"""REDQ-style soft actor-critic on tapes or transitions (eq. 39 to 44).
 
 The recurrent and the Markov agent differ in their encoder and in what they are fed, not here.
 """
@@ -107,7 +107,7 @@ class SACAgent(AbstractAgent):
         return (policy.mode() if deterministic else policy.sample(key)[0]), memory
 
     def update(self, learner, batch, key):
-        """Critic, target, actor, temperature, in this order (spec 5.3)."""
+        """Critic, target, actor, temperature, in this order (eq. 40 to 44)."""
         next_key, heads_key, new_key = jax.random.split(key, 3)
         s, rows = self.settings, batch.learnable()
         first_action = jnp.asarray(self.first_action)

@@ -22,7 +22,7 @@ from programs.scoring import make_play
 def report_agent(run: Path, copies: int | None, seed: int, video: Path | None = None) -> Path:
     """Play `copies` real environments (by default the run's own number) with the run's agent.
 
-    Prints both protocols of spec 6 and writes them to `evaluation.json` in the run directory, whose
+    Prints both protocols (eq. 51) and writes them to `evaluation.json` in the run directory, whose
     path it returns; `video` is an MP4 file for a film of the first episode. Raises UserError if the
     directory holds no finished agent, or where no film can be made.
     """

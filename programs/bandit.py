@@ -46,7 +46,7 @@ def bandit_data(config: BanditConfig) -> Data:
 
 
 def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
-    """Train the reward ensemble of spec 2.3 and save it in the published format."""
+    """Train the reward ensemble (eq. 9 to 11) and save it in the published format."""
     settings = config.ensemble
     keys = ensemble_keys(config.seed)
     # compiled as one: operation by operation a first run waits longer
@@ -74,7 +74,7 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
 
 
 def build_world(config: BanditConfig) -> BanditWorld:
-    """The imagined bandit of spec 2.5 and 6 from the saved ensemble."""
+    """The imagined bandit (eq. 12, 17, 20) from the saved ensemble."""
     path, collect = ensemble_path(config), config.collect
     if not path.exists():
         raise UserError(

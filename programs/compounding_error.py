@@ -1,4 +1,4 @@
-"""How errors grow when a world model is fed logged actions from a first state (spec 7)."""
+"""How errors grow when a world model is fed logged actions from a first state (eq. 54)."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from experience.real.oracle import LocomotionOracle, PendulumOracle
 from experience.tasks import Task
 from offline_world.world import World
 
-#: Trajectories at most (spec 7).
+#: Trajectories at most.
 MOST_TRAJECTORIES = 200
 #: Steps followed in the true environment, in horizons: logged actions, then drawn ones.
 ORACLE_HORIZONS = 2
@@ -169,7 +169,7 @@ def compounding_errors(
     oracle: LocomotionOracle | PendulumOracle | None,
     origin: Origin | None = None,
 ) -> dict[str, np.ndarray]:
-    """All that spec 7 asks for, as float32 arrays (step, trajectory); step 0 is after one action.
+    """All errors (eq. 54), as float32 arrays (step, trajectory); step 0 is after one action.
 
     `rmse`, `reward_error` against the log; `rms`, `uncertainty` of the imagined states; with an
     oracle also `oracle_rmse`, `oracle_reward_error` against the true environment, which go on

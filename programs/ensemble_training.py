@@ -31,7 +31,7 @@ from programs.world_data import WorldData, ensemble_path
 def train_world_model(
     config: ContinuousConfig, run: RunDirectory, task: Task, dataset: Dataset
 ) -> Path:
-    """Train the ensemble of spec 2.3 and save it in the published format; returns its path.
+    """Train the ensemble (eq. 9 to 11) and save it in the published format; returns its path.
 
     A killed training goes on from its last saved epoch.
     """

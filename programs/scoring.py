@@ -20,7 +20,7 @@ Draw = Callable[[Evaluation, Path, int], dict[str, Path]]
 
 
 def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play:
-    """Both protocols of spec 6 in the real environment, with deterministic actions."""
+    """Both protocols (eq. 51) in the real environment, with deterministic actions."""
     unused_key = jax.random.key(0)
 
     @eqx.filter_jit

@@ -29,7 +29,7 @@ _WORLD_KEYS = (
 
 
 def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World:
-    """The imagined environment of spec 2.5 and 3 from the saved ensemble."""
+    """The imagined environment (eq. 12, 16, 17, 20, 21) from the saved ensemble."""
     rows = WorldData.from_dataset(dataset, task)
     rule = termination_fn(task.domain, task.dataset_name, task.termination)
     termination = in_own_units(rule, dataset.origin)

@@ -1,4 +1,4 @@
-"""From a task to its dataset in memory: find the file, read it, check it (spec 1.1)."""
+"""From a task to its dataset in memory: find the file, read it, check it."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ _ACTION_ROUNDING = 1e-4
 
 
 def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
-    """The dataset of `task`, checked, with the task's reward shift added to its rewards.
+    """The dataset of `task`, checked, with the task's reward shift added to its rewards (eq. 2).
 
     Actions of a user's own data must lie in [-1, 1]; the published datasets are taken as they
     are, because their environments clip. The states of own data are measured from `origin_of`

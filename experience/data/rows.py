@@ -15,7 +15,7 @@ OPTIONAL_KEYS = ("next_observations",)
 
 @dataclass(frozen=True)
 class Dataset:
-    """Logged experience, one row per environment step in file order (spec 1.1).
+    """Logged experience, one row per environment step in file order.
 
     `rewards` are what the agent is shown: the stored ones plus the task's reward shift.
     `next_observations` is None where the file has none; the next row's observation stands in.

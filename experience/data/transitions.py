@@ -1,4 +1,4 @@
-"""The transitions that the world model learns from (spec 1.2)."""
+"""The transitions that the world model learns from (eq. 3)."""
 
 from typing import NamedTuple
 

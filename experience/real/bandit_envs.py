@@ -1,4 +1,4 @@
-"""The eight test bandits (spec 6), compiled: all of them played side by side."""
+"""The eight test bandits (eq. 52), compiled: all of them played side by side."""
 
 from typing import NamedTuple
 

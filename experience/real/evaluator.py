@@ -1,4 +1,4 @@
-"""The agent in the real environment (spec 6): two ways to count the same episodes."""
+"""The agent in the real environment (eq. 51): two ways to count the same episodes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class EpisodeStatistics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation under both protocols of spec 6.
+    """One evaluation under both protocols (eq. 51).
 
     `reference` counts every episode that ended within the horizon, so that short ones weigh more
     (the protocol of the published scores); `first` the first episode of each copy. `trajectories`

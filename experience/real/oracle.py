@@ -1,4 +1,4 @@
-"""Real environments that start from any given state, for the compounding-error study (spec 7)."""
+"""Real environments that start from any given state, for the compounding-error study (eq. 54)."""
 
 from typing import Any
 

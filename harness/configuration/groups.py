@@ -33,7 +33,7 @@ def _strategies() -> Iterable[str]:
 
 @dataclass
 class EnsembleConfig:
-    """Training of the world-model ensemble (spec 2.3)."""
+    """Training of the world-model ensemble (eq. 9 to 11)."""
 
     total_size: int = count(128)
     hidden_size: int = count(200)
@@ -54,7 +54,7 @@ class EnsembleConfig:
 
 @dataclass
 class BanditEnsembleConfig:
-    """Training of the bandit's reward ensemble (spec 2.3); its files go to `collect.save_dir`."""
+    """Training of the bandit's reward ensemble (eq. 9 to 11); files go to `collect.save_dir`."""
 
     total_size: int = count(128)
     hidden_size: int = count(16)
@@ -71,7 +71,7 @@ class BanditEnsembleConfig:
 
 @dataclass
 class EvalConfig:
-    """Evaluations over the run, and environments (or bandit episodes) in each (spec 6)."""
+    """Evaluations over the run, and environments (or bandit episodes) in each (eq. 49, 51)."""
 
     times: int = count(100)
     real_episodes: int = count(20)
@@ -84,7 +84,7 @@ class BanditEvalConfig(EvalConfig):
 
 @dataclass
 class CollectConfig:
-    """Imagined rollouts (spec 2.5 and 3)."""
+    """Imagined rollouts (eq. 12 to 23)."""
 
     ensemble_size: int = count(100)
     parallel_size: int = count(100)
@@ -99,7 +99,7 @@ class CollectConfig:
 
 @dataclass
 class BanditCollectConfig:
-    """Pulls in the reward ensemble, with decaying random exploration (spec 6)."""
+    """Pulls in the reward ensemble, with decaying random exploration (eq. 38)."""
 
     data_path: str = "offline_world/data/bandit.npz"
     save_dir: str = "offline_world/ckpt/bandit"
@@ -114,7 +114,7 @@ class BanditCollectConfig:
 
 @dataclass
 class TrainConfig:
-    """What the three agents' training has in common (spec 5.3 to 5.5)."""
+    """What the three agents' training has in common (eq. 39 to 48)."""
 
     grad_steps: int = count(2_000_000)
     batch_size: int = number(2048, "[2, inf)")
@@ -169,7 +169,7 @@ class BanditTrainConfig(TrainConfig):
 
 @dataclass
 class MemoryConfig:
-    """What the agent remembers an episode with (spec 5.1)."""
+    """What the agent remembers an episode with (eq. 28 to 33)."""
 
     kind: str = choice_from("lru", _memories)
     d_model: int = count(256)
@@ -196,7 +196,7 @@ class StudyConfig:
 
 @dataclass
 class ActorCriticModelConfig:
-    """Critics and temperature of the continuous agents (spec 5.2 and 5.3)."""
+    """Critics and temperature of the continuous agents (eq. 35, 40 to 43)."""
 
     num_critics: int = count(10)
     sampled_critics: int = count(2)

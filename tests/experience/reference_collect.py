@@ -1,4 +1,4 @@
-"""The collector of spec 3 as slow, plain Python: one rollout and one step at a time."""
+"""The collector (eq. 18 to 23) as slow, plain Python: one rollout and one step at a time."""
 
 import numpy as np
 

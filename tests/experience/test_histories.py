@@ -1,4 +1,4 @@
-"""World transitions and histories: golden numbers, and a loop that reads like the spec."""
+"""World transitions and histories: golden numbers, and a loop that reads like eq. 4."""
 
 from pathlib import Path
 

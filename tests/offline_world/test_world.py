@@ -1,4 +1,4 @@
-"""One imagined step against the equations of spec 3."""
+"""One imagined step against eq. 17, 20 and 21."""
 
 import equinox as eqx
 import jax

@@ -15,7 +15,7 @@ _KEYS = (*_ROW_KEYS, "index")
 
 
 def read(path: Path, horizon: int, where: str, remedy: str) -> Dataset:
-    """The dataset in the NeoRL file at `path`, x position included (spec 1.1).
+    """The dataset in the NeoRL file at `path`, x position included.
 
     `where` names the dataset in errors and `remedy` says what to do about a damaged file.
     Raises UserError for a damaged file, for every fault of its contents, and where `index`
