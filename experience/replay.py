@@ -1,5 +1,7 @@
 """Replay on a circular tape: whole episodes, no padding, compiled sampling (eq. 25 to 27)."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,6 +20,10 @@ class TapeReplay(eqx.Module):
     Every method is pure and may be compiled; donate the replay to `add`. Where its arrays live
     (accelerator or host) is decided by whoever makes it.
     """
+
+    #: The arrays of the two rings, each of which is written from its beginning, row after row.
+    ROWS: ClassVar = ("state", "action", "next_reward", "next_penalty", "flags")
+    STARTS: ClassVar = ("starts",)
 
     # rows
     state: Float[Array, "capacity state"]

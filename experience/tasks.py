@@ -1,6 +1,7 @@
 """What the programs need to know about a dataset and its environment."""
 
 import difflib
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -185,9 +186,9 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
         raise UserError(f"domain={domain} needs values for {', '.join(missing)} in the config")
     if env.horizon < 2:
         raise UserError(f"env.horizon={env.horizon} must be at least 2 steps")
-    if not env.ref_min < env.ref_max:
+    if not -math.inf < env.ref_min < env.ref_max < math.inf:
         raise UserError(
-            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}; "
+            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}, both finite; "
             "they are the episode returns with score 0 and 1"
         )
     usual = "pendulum" if domain == domains.PENDULUM else "hdf5"

@@ -9,12 +9,15 @@ from experience import tasks
 from experience.data.pendulum import LAWS, PUMP
 from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
+from harness.arrays import UnreadableArraysError, read_npz
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.files import atomic_write
+from harness.names import checked_name
 
 #: `has_ln` → name of the files and of the curves.
 NAMES = {True: "with_LN", False: "without_LN"}
+_OF_ALL_TRAJECTORIES = ("threshold_quantiles", "thresholds")
 #: Steps at which the median error is told.
 TOLD_STEPS = (1, 10, 100, 1000)
 
@@ -23,7 +26,8 @@ def error_file(
     plot_dir: Path | str, train_dataset: str, eval_dataset: str, has_ln: bool, seed: int
 ) -> Path:
     """`<plot_dir>/<train>/<eval>/with_LN_seed<k>.npz`, or without_LN."""
-    return Path(plot_dir) / train_dataset / eval_dataset / f"{NAMES[has_ln]}_seed{seed}.npz"
+    folder = Path(plot_dir) / train_dataset / checked_name("eval_dataset", eval_dataset)
+    return folder / f"{NAMES[has_ln]}_seed{seed}.npz"
 
 
 def save_errors(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -51,17 +55,37 @@ def load_errors(
         )
     seeds = []
     for _, file in sorted(files.items()):
-        with np.load(file) as stored:
-            seeds.append(dict(stored))
+        seeds.append(_read(file))
     shared = set.intersection(*(set(seed) for seed in seeds))
     joined = {
         name: _side_by_side([seed[name] for seed in seeds])
-        for name in sorted(shared - {"threshold_quantiles", "thresholds"})
+        for name in sorted(shared - set(_OF_ALL_TRAJECTORIES))
     }
     joined["seed"] = np.repeat(sorted(files), [stored["rmse"].shape[1] for stored in seeds])
     joined["threshold_quantiles"] = seeds[0]["threshold_quantiles"]
     joined["thresholds"] = np.mean([seed["thresholds"] for seed in seeds], axis=0)
     return joined
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    try:
+        arrays = read_npz(file)
+        _check(arrays)
+    except UnreadableArraysError as error:
+        raise UserError(
+            f"{file} is damaged ({error}): remove it and make it again with eval_error.py"
+        ) from error
+    return arrays
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    for name in ("rmse", *_OF_ALL_TRAJECTORIES):
+        if name not in arrays:
+            raise UnreadableArraysError(f"it has no {name}")
+    for name, array in arrays.items():
+        axes = 1 if name in _OF_ALL_TRAJECTORIES else 2
+        if array.ndim != axes:
+            raise UnreadableArraysError(f"{name} has {array.ndim} axes instead of {axes}")
 
 
 def error_folder(plot_dir: Path, train_dataset: str, eval_dataset: str) -> Path:

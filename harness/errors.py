@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     Entry points print it without a traceback and exit with code 2.
     """
+
+
+class LostDirectoryError(UserError):
+    """Nothing can be written any more where the work is kept; what is in memory may be rescued."""

@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import LostDirectoryError, UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_LOST = (
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ESTALE,
+    errno.EIO,
+)
 
 
 @contextmanager
@@ -37,10 +46,16 @@ def write_text(path: Path | str, text: str) -> None:
 
 @contextmanager
 def disk_errors(path: Path | str) -> Iterator[None]:
-    """Says a full disk in one sentence (UserError); other errors pass."""
+    """Says a full disk (UserError) and a folder that is gone or closed (LostDirectoryError) in one
+    sentence; other errors pass."""
     try:
         yield
     except OSError as error:
+        if error.errno in _LOST:
+            raise LostDirectoryError(
+                f"{path} could not be written ({error.strerror}): see that its folder is there and"
+                " may be written to, and run the same command again"
+            ) from error
         if error.errno not in _FULL:
             raise
         raise UserError(

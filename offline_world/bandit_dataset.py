@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from harness.arrays import UnreadableArraysError, read_npz
 from harness.errors import UserError
 from harness.files import atomic_write
 from harness.pickled_arrays import NotPlainArraysError, read_pickled_arrays
@@ -63,9 +63,9 @@ def load_dataset(path: Path | str) -> BanditDataset:
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return file["arms"], file["rewards"]
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile, TypeError) as error:
+        arrays = read_npz(path)
+        return arrays["arms"], arrays["rewards"]
+    except (UnreadableArraysError, KeyError) as error:
         raise UserError(
             f"collect.data_path={path} is not an .npz file with plain arrays `arms` and `rewards`"
             " (bandit_data.py makes one)"

@@ -7,9 +7,15 @@ the mean head and of the log σ head. A bandit's file has two blocks, no state s
 
 An ensemble of a user's own data adds `"statistics": "exact"`, how its inputs were normalised, which
 readers of the published format pass over; without it they are the published ones.
+
+Our own files end with a line `sha256 <digest of all before it>`, which the published reader leaves
+unread. Published files have none: of theirs, structure and finite numbers are checked.
 """
 
+import hashlib
 import json
+import math
+import os
 import tokenize
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +28,24 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.files import atomic_write
+from harness.run.manifest import hashed_file
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
 
 CONTINUOUS_DEPTH, BANDIT_DEPTH = 4, 2
 #: Of members and of hidden units: a header beyond it is damaged.
 LARGEST_SIZE = 2**20
+_LONGEST_HEADER = 2**12
+_CHECKSUM = b"sha256 "
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+#: All that the header of a damaged array was seen to raise.
+_UNREADABLE = (
+    *(ValueError, TypeError, LookupError, SyntaxError, OSError),
+    *(MemoryError, RecursionError, tokenize.TokenError),
+)
 
 
 def load_ensemble(path: Path | str, state_dim: int, action_dim: int) -> Ensemble:
@@ -58,7 +76,7 @@ def stored_statistics(path: Path | str) -> Statistics | None:
     """
     path = Path(path)
     with _opened(path) as file:
-        word = _read_header(path, file.readline()).get("statistics")
+        word = _read_header(path, file.readline(_LONGEST_HEADER)).get("statistics")
     if word not in (None, *Statistics):
         raise UserError(
             f"the world model {path} was trained with {word!r} statistics, which are not known:"
@@ -70,20 +88,22 @@ def stored_statistics(path: Path | str) -> Statistics | None:
 def save_ensemble(
     path: Path | str, ensemble: Ensemble, statistics: Statistics | None = None
 ) -> None:
-    """Writes `ensemble` in the published format, whole or not at all."""
+    """Writes `ensemble` in the published format, with its checksum, whole or not at all."""
     header: dict = {"ensemble_size": ensemble.size, "hidden_size": ensemble.hidden_size}
     state_dim = ensemble.members.residual
     if state_dim:
         header["has_ln"] = ensemble.has_ln
     if statistics not in (None, Statistics.PUBLISHED):
         header["statistics"] = statistics
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, hashed_file(temporary) as file:
         file.write((json.dumps(header) + "\n").encode())
         if state_dim:
-            np.save(file, state_dim)
+            np.lib.format.write_array(file, np.asarray(state_dim))
         for leaf, transposed in _published_leaves(ensemble):
             leaf = np.asarray(leaf)
-            np.save(file, np.ascontiguousarray(leaf.swapaxes(1, 2)) if transposed else leaf)
+            array = np.ascontiguousarray(leaf.swapaxes(1, 2)) if transposed else leaf
+            np.lib.format.write_array(file, array)
+        file.write(_CHECKSUM + file.seal.sha256.encode() + b"\n")
 
 
 def _published_leaves(ensemble: Ensemble) -> list:
@@ -114,7 +134,7 @@ def _skeleton(header: dict, in_size: int, out_size: int, *, residual: int) -> En
 
 def _load(path: Path, make_skeleton: Callable[[dict], Ensemble], wanted: str) -> Ensemble:
     with _opened(path) as file:
-        skeleton = make_skeleton(_read_header(path, file.readline()))
+        skeleton = make_skeleton(_read_header(path, file.readline(_LONGEST_HEADER)))
         state_dim = skeleton.members.residual
         if state_dim:
             stored = int(_read_array(path, file, "the state size", (), np.integer))
@@ -128,8 +148,7 @@ def _load(path: Path, make_skeleton: Callable[[dict], Ensemble], wanted: str) ->
             shape = (leaf.shape[0], *leaf.shape[:0:-1]) if transposed else leaf.shape
             array = _read_array(path, file, f"array {len(leaves)} for {wanted}", shape)
             leaves.append(jnp.asarray(array.swapaxes(1, 2) if transposed else array))
-        if file.read(1):
-            raise UserError(f"the world model {path} goes on after its last array: not our format")
+        _check_end(path, file)
     return eqx.tree_at(lambda e: [leaf for leaf, _ in _published_leaves(e)], skeleton, leaves)
 
 
@@ -140,6 +159,23 @@ def _opened(path: Path) -> BinaryIO:
         raise UserError(f"the world model {path} cannot be opened: {error.strerror}") from error
 
 
+def _check_end(path: Path, file: BinaryIO) -> None:
+    """After the last array: nothing in a published file, the checksum of all before it in ours."""
+    size = file.tell()
+    end = file.read(len(_CHECKSUM) + 66)
+    if not end:
+        return
+    if not end.startswith(_CHECKSUM):
+        raise UserError(f"the world model {path} goes on after its last array: not our format")
+    file.seek(0)
+    digest = hashlib.sha256(file.read(size)).hexdigest()
+    if end != _CHECKSUM + digest.encode() + b"\n":
+        raise UserError(
+            f"the world model {path} does not have the checksum that it ends with: it is damaged;"
+            " train it or download it again"
+        )
+
+
 def _read_header(path: Path, line: bytes) -> dict:
     try:
         header = json.loads(line)
@@ -148,7 +184,7 @@ def _read_header(path: Path, line: bytes) -> dict:
             header.get("has_ln", True), bool
         ):
             return header
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UserError(
         f"{path} is not a world model: its first line should be JSON with ensemble_size and"
@@ -157,18 +193,37 @@ def _read_header(path: Path, line: bytes) -> dict:
 
 
 def _read_array(
-    path: Path, file, name: str, shape: tuple[int, ...], kind: type[np.generic] = np.float32
+    path: Path,
+    file: BinaryIO,
+    name: str,
+    shape: tuple[int, ...],
+    kind: type[np.generic] = np.float32,
 ) -> np.ndarray:
     try:
-        # not np.load, which would also try a zip file or a pickle
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, OSError, MemoryError, tokenize.TokenError) as error:
+        # not np.load, which would also try a zip file or a pickle; and the header first, which may
+        # claim more than any memory holds
+        version = np.lib.format.read_magic(file)
+        found, by_columns, dtype = _HEADERS[version](file)
+    except _UNREADABLE as error:
+        raise _damaged(path, name) from error
+    if found != shape or not np.issubdtype(dtype, kind) or not dtype.isnative:
         raise UserError(
-            f"the world model {path} is truncated or damaged at {name}: download or train it again"
-        ) from error
-    if array.shape != shape or not np.issubdtype(array.dtype, kind):
-        raise UserError(
-            f"the world model {path} has {array.dtype}{list(array.shape)} where {kind.__name__}"
+            f"the world model {path} has {dtype.str}{list(found)} where {kind.__name__}"
             f"{list(shape)} belongs ({name}): it is of another size"
         )
+    size = dtype.itemsize * math.prod(shape)
+    if size > os.fstat(file.fileno()).st_size - file.tell():
+        raise _damaged(path, name)
+    array = np.frombuffer(file.read(size), dtype).reshape(shape, order="F" if by_columns else "C")
+    if not np.isfinite(array).all():
+        raise UserError(
+            f"the world model {path} holds NaN or inf in {name}: its training diverged or the file"
+            " is damaged; train it or download it again"
+        )
     return array
+
+
+def _damaged(path: Path, name: str) -> UserError:
+    return UserError(
+        f"the world model {path} is truncated or damaged at {name}: download or train it again"
+    )

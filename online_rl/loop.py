@@ -9,6 +9,7 @@ from typing import Any
 
 import equinox as eqx
 
+from harness.errors import LostDirectoryError
 from harness.log import metrics
 from harness.log.logger import FanOut, Logger
 from harness.run.interrupts import Pending
@@ -75,6 +76,8 @@ class Parts:
     evaluate: Callable[[AbstractLearner, int], dict[str, float | Path]]
     #: called with every state worth resuming from, and whether the run must be saved now
     save: Callable[[TrainState, bool], None]
+    #: called with the present state where the run's own directory cannot be written any more
+    rescue: Callable[[TrainState], None]
 
 
 def train(
@@ -90,13 +93,13 @@ def train(
             if schedule.evaluation_due(state.updates, state.evaluated):
                 state = _evaluate(state, parts, logger, figures)
             if state.updates >= schedule.total:
-                parts.save(state, True)
+                _save(state, parts, True)
                 return state
             state = _collect(state, schedule, parts, logger, figures)
         state = _update(state, schedule, parts, logger, figures)
         logger.progress(state.updates, schedule.total, **_shown(figures))
-        parts.save(state, pending.requested)
-        pending.check()
+        _save(state, parts, pending.requested)
+        pending.check(f", saved at step {state.updates}: the same command goes on from there")
 
 
 def _evaluate(state, parts, logger, figures):
@@ -104,7 +107,7 @@ def _evaluate(state, parts, logger, figures):
     result = parts.evaluate(state.learner, state.updates)
     result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
     figures |= result
-    return _logged(eqx.tree_at(lambda s: s.evaluated, state, state.updates), logger, result)
+    return _logged(eqx.tree_at(lambda s: s.evaluated, state, state.updates), parts, logger, result)
 
 
 def _collect(state, schedule, parts, logger, figures):
@@ -124,7 +127,7 @@ def _collect(state, schedule, parts, logger, figures):
     row = {f"train_envs/{name}": value for name, value in stats.items()}
     row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
     figures |= row
-    return _logged(state, logger, row)
+    return _logged(state, parts, logger, row)
 
 
 def _update(state, schedule, parts, logger, figures):
@@ -144,16 +147,30 @@ def _update(state, schedule, parts, logger, figures):
     row = {f"agent/{name}": value for name, value in averages.items()}
     row[metrics.UPDATES_PER_SECOND] = count / seconds
     figures |= row
-    return _logged(state, logger, row)
+    return _logged(state, parts, logger, row)
 
 
-def _logged(state: TrainState, logger: Logger | FanOut, row: dict[str, float]) -> TrainState:
+def _save(state: TrainState, parts: Parts, now: bool) -> None:
+    try:
+        parts.save(state, now)
+    except LostDirectoryError:
+        parts.rescue(state)
+        raise
+
+
+def _logged(
+    state: TrainState, parts: Parts, logger: Logger | FanOut, row: dict[str, float]
+) -> TrainState:
     counts = {
         metrics.GRAD_STEPS: state.updates,
         metrics.ROLLOUTS: state.rounds,
         metrics.ENV_STEPS: state.transitions,
     }
-    logger.log(state.updates, counts | row)
+    try:
+        logger.log(state.updates, counts | row)
+    except LostDirectoryError:
+        parts.rescue(state)
+        raise
     return eqx.tree_at(lambda s: s.rows, state, state.rows + 1)
 
 

@@ -1,38 +1,38 @@
 """Trained agents on disk: their networks, without optimisers or replay.
 
-An agent whose states are measured from an origin of their own keeps it beside its networks: without
-it nobody could show it the world again.
+An agent whose states are measured from an origin of their own keeps it with its networks, under the
+same manifest: without it nobody could show it the world again.
 """
 
-import json
+import sys
+import tempfile
 from pathlib import Path
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from experience.data.origin import Origin
 from harness.errors import UserError
-from harness.files import write_text
 from harness.run import checkpoint
+from harness.run.leaves import named_leaves
 from online_rl.agent import AbstractAgent, AbstractLearner
 
-_ORIGIN = "state_origin.json"
+_ORIGIN = "state_origin"
 
 
 def save_agent(
     folder: Path, agent: AbstractAgent, learner: AbstractLearner, origin: Origin | None = None
 ) -> None:
     """Writes the networks below `folder`, replacing what was there only when they are complete."""
-    if origin is None:
-        (folder / _ORIGIN).unlink(missing_ok=True)
-    else:
-        write_text(folder / _ORIGIN, json.dumps(origin.tolist()) + "\n")
-    checkpoint.save(folder, int(learner.updates), agent.networks(learner))
+    notes = {} if origin is None else {_ORIGIN: origin.tolist()}
+    checkpoint.save(folder, int(learner.updates), agent.networks(learner), kept=1, notes=notes)
 
 
 def saved_origin(folder: Path | str) -> Origin | None:
     """What the states of the agent in `folder` are measured from; None if it is nothing."""
-    file = Path(folder).expanduser() / _ORIGIN
-    return np.array(json.loads(file.read_text()), np.float64) if file.exists() else None
+    stored = checkpoint.notes(Path(folder).expanduser()).get(_ORIGIN)
+    return None if stored is None else np.array(stored, np.float64)
 
 
 def load_agent(
@@ -60,8 +60,34 @@ def load_agent(
             f"load_agent_path={folder} has no saved agent: give the `agent` folder of a finished"
             " run"
         )
+    for name, leaf in named_leaves(saved[1]):
+        if eqx.is_inexact_array(leaf) and not jnp.isfinite(leaf).all():
+            raise UserError(
+                f"load_agent_path={folder} holds NaN or inf in {name}: its training diverged, so"
+                " give another agent"
+            )
     return agent.with_networks(learner, saved[1])
 
 
 def _words(origin: Origin | None) -> str:
     return "0" if origin is None else str(origin.tolist())
+
+
+def rescue_agent(
+    name: str, agent: AbstractAgent, learner: AbstractLearner, origin: Origin | None = None
+) -> None:
+    """Saves the agent of a run whose directory is lost, where there is a place, and says where."""
+    step = int(learner.updates)
+    for home in (Path(), Path.home(), Path(tempfile.gettempdir())):
+        folder = (home / f"rescued-{name}").absolute()
+        try:
+            save_agent(folder, agent, learner, origin)
+        except UserError:
+            continue
+        print(
+            f"the agent of step {step} is rescued in {folder}: a run with load_agent_path={folder}"
+            " goes on from it",
+            file=sys.stderr,
+            flush=True,
+        )
+        return

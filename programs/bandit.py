@@ -29,6 +29,7 @@ from offline_world.split import Data, bandit_holdout, split_rows
 from online_rl import loop
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
+from programs.agent_files import rescue_agent
 from programs.ensemble_training import fit_and_save, fit_settings
 from programs.training import as_policy, finish, make_collect, make_save, start, train
 
@@ -111,6 +112,7 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
         update_many,
         make_bandit_test(config, agent),
         make_save(config, run),
+        lambda state: rescue_agent(run.path.name, agent, state.learner),
     )
     learner, plot = train(config, run, state, parts, bandit_plot)
     finish_run(config, run, agent, learner, plot)

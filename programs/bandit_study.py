@@ -26,6 +26,7 @@ from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
+from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, finish_run, test_agent
 from programs.training import make_imagine, make_save, resumed, run_loop, start
 
@@ -53,7 +54,8 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             collect_together(configs, agent),
             update_together(configs, agent),
             evaluate_together(configs, agent),
-            make_save(config, run),
+            make_save(config, run, row_axis=1),
+            lambda state: _rescue(configs, agent, state),
         )
         state, resume_rows = resumed(run, state)
         loggers = [
@@ -85,6 +87,12 @@ def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditC
 def _start(config: BanditConfig, agent: DQNAgent) -> loop.TrainState:
     sizes = {"state_dim": 1, "action_dim": ARMS, "horizon": PULLS}
     return start(config, agent, TapeReplay.sample_tape, **sizes)[0]
+
+
+def _rescue(configs: Sequence[BanditConfig], agent: DQNAgent, state: loop.TrainState) -> None:
+    for i, config in enumerate(configs):
+        name = f"study-{config.collect.penalty_coef:g}_{config.seed}"
+        rescue_agent(name, agent, jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked))
 
 
 def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:

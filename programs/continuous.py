@@ -18,6 +18,7 @@ from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent
+from programs.agent_files import rescue_agent
 from programs.scoring import make_play, make_score
 from programs.training import finish, make_collect, make_save, start, train
 from programs.world_data import ensemble_path
@@ -61,6 +62,7 @@ def train_agent(
             update_many,
             make_score(make_play(agent, task, envs), task, config.seed, run.plots),
             make_save(config, run),
+            lambda state: rescue_agent(run.path.name, agent, state.learner, dataset.origin),
         )
         learner, plot = train(config, run, state, parts, learning_plot)
     last = [row for row in read_rows(run.metrics) if metrics.SCORE in row][-1]

@@ -115,7 +115,7 @@ def fit_and_save(
             logger.progress(report.epoch, settings.epochs, **shown)
             if due() or pending.requested:
                 checkpoint.save(run.checkpoint, report.epoch, state)
-            pending.check()
+            pending.check(f", saved at epoch {report.epoch}: the same command goes on from there")
         best = np.sort(np.asarray(state.best_score))
         if not np.isfinite(best).any():
             raise UserError(

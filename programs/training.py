@@ -172,15 +172,39 @@ def as_policy(agent: AbstractAgent, learner: AbstractLearner, *, deterministic: 
     )
 
 
-def make_save(config: AgentConfig, run: RunDirectory) -> Callable:
-    """The loop's `save`: a checkpoint every few minutes, and whenever one is asked for."""
+def make_save(config: AgentConfig, run: RunDirectory, *, row_axis: int = 0) -> Callable:
+    """The loop's `save`: a checkpoint every few minutes, and whenever one is asked for.
+
+    The periodic ones are written while training goes on. `row_axis` is the replay's rows' axis.
+    """
     due = Every(60 * config.checkpoint.every_minutes)
+    saver = checkpoint.Saver(run.checkpoint)
 
     def save(state: loop.TrainState, now: bool) -> None:
-        if due() or now:
-            checkpoint.save(run.checkpoint, state.updates, state)
+        saver.check()
+        if now or (not saver.busy and due()):
+            episodes = state.rounds * config.collect.parallel_size
+            rings = replay_rings("replay", state.transitions, episodes, row_axis)
+            saver.save(state.updates, state, rings)
+        if now:
+            saver.wait()
 
     return save
+
+
+def replay_rings(
+    replay: str, transitions: int, episodes: int, axis: int = 0
+) -> list[checkpoint.Ring]:
+    """How far the rings of the replay of this name in the state have been written."""
+
+    def ring(kind: str, leaves: tuple[str, ...], written: int) -> checkpoint.Ring:
+        return checkpoint.Ring(
+            f"{replay}_{kind}", tuple(f"{replay}/{leaf}" for leaf in leaves), written, axis
+        )
+
+    # an episode has one row more than transitions
+    rows = transitions + episodes
+    return [ring("rows", TapeReplay.ROWS, rows), ring("starts", TapeReplay.STARTS, episodes)]
 
 
 def finish(

@@ -46,6 +46,11 @@ def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World
     uncertainties = training_uncertainties(ensemble, rows.inputs, collect.unc_type)
     threshold = rollout_threshold(uncertainties, collect.unc_quantile)
     average = float(uncertainties.mean())
+    if not np.isfinite(average):
+        raise UserError(
+            f"the world model {ensemble_path(config)} is not certain nor uncertain of the dataset,"
+            " but overflows: it diverged in its training or is of other data; train it again"
+        )
     print(
         f"world model: {ensemble.size} members, uncertainty {average:.4g} on average,"
         f" threshold {threshold:.4g}",

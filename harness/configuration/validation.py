@@ -1,5 +1,6 @@
 """Every check of a configuration that needs nothing but the configuration."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.configuration.schema import (
 )
 from harness.configuration.settings import interval_of, names_of
 from harness.errors import UserError
+from harness.names import checked_name
 
 
 def validate(config: ProgramConfig) -> None:
@@ -45,14 +47,15 @@ def _check_value(key: str, value: Any, a_field: Field) -> None:
     interval, names = interval_of(a_field), names_of(a_field)
     if interval is not None and value is not None and not interval.contains(value):
         raise UserError(f"{key}={value} is out of range: give a value in {interval.text}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key}={value} is no finite number: give one")
     # tables are looked up only where a word was changed: they may take a while to load
     if names is not None and value != a_field.default and value not in names():
         raise UserError(f"{key}={value} is not known: give one of {', '.join(names())}")
 
 
 def _check_program(config: ProgramConfig) -> None:
-    if not config.dataset_name.strip():
-        raise UserError("dataset_name is empty: give the dataset's name")
+    checked_name("dataset_name", config.dataset_name)
     if config.save_agent and config.save_agent_root is None:
         raise UserError(
             "save_agent=true needs a place to save to: give save_agent_root=<folder>, or leave"

@@ -4,6 +4,8 @@ A row of metrics.jsonl is {"step": gradient steps (epochs for world models), nam
 """
 
 STEP = "step"
+# True in a row that stands for one that was lost, so that later rows keep their places.
+LOST = "lost"
 
 # Progress.
 ENV_STEPS = "count/env_steps"

@@ -4,10 +4,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from harness.arrays import UnreadableArraysError, read_npz
 from harness.files import atomic_write
 
 
@@ -31,14 +31,15 @@ def cached_array(
         else:
             digest.update(str((source.shape, source.dtype)).encode())
             digest.update(np.ascontiguousarray(source))
-    file = cache_root() / name / f"{digest.hexdigest()[:32]}.npy"
+    file = cache_root() / name / f"{digest.hexdigest()[:32]}.npz"
     try:
-        return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, BadZipFile):
+        # a zip file, which has a checksum: a damaged array must not be taken for the computed one
+        return read_npz(file)["array"]
+    except (UnreadableArraysError, KeyError):
         array = compute()
     try:
         with atomic_write(file) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, array)
+            np.savez(stream, array=array)
     except (OSError, ValueError) as error:
         print(f"note: {file} could not be kept ({error})", flush=True)
     return array

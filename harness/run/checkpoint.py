@@ -1,11 +1,11 @@
-"""Saving and restoring the whole state of a training run, so that a kill loses minutes only."""
+"""Saving and restoring the whole state of a training run, so that a kill loses minutes only.
 
-import logging
-import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+A checkpoint is a folder: `state.npz`, and last of all `manifest.json` with the checksum of every
+file that belongs to it. What only grows (a replay) lies beside the checkpoints in segments, each
+written once. The two newest are kept; a damaged one is passed over for the one before.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +14,55 @@ import numpy as np
 from jaxtyping import PyTree
 
 from harness.errors import UserError
-from harness.files import disk_errors
+from harness.run import shelf
+from harness.run.leaves import as_leaf, form, is_data, named_leaves
+from harness.run.manifest import DamagedError, Sealed, read_manifest, verify
+from harness.run.rings import Ring, Segment, place_block
+from harness.run.saver import KEPT, STATE, Saver
+from harness.run.shelf import copy
 
-# Room for the file system's and the format's own records beside the arrays.
-_MARGIN_BYTES = 1 << 20
-# Numbered, because a step may be saved twice (periodically, then at the end).
-_NAME = re.compile(r"(\d+)-step(\d+)")
-# What a save that was killed leaves behind.
-_UNFINISHED = re.compile(_NAME.pattern + r"\.orbax-checkpoint-tmp.*")
+__all__ = ["Ring", "Saver", "copy", "exists", "notes", "restore", "save"]
+
 _OTHER_RUN = "move its run directory away or give run_dir=<folder>"
 
 
-def save(directory: Path | str, step: int, tree: PyTree) -> Path:
-    """Saves every array and number of `tree` in a new folder of `directory`, then drops older ones.
+def save(
+    directory: Path | str,
+    step: int,
+    tree: PyTree,
+    rings: Sequence[Ring] = (),
+    *,
+    notes: Mapping[str, Any] | None = None,
+    kept: int = KEPT,
+) -> Path:
+    """Saves `tree` in a new folder of `directory` (see `Saver.save`) and waits until it is there.
 
-    The new folder takes its name only when it is complete: a kill in the middle leaves the previous
-    one in place. Leaves that are neither arrays nor numbers (functions) are not stored. Raises
-    UserError when the disk is full; the previous checkpoint stays.
+    The newest `kept` checkpoints stay.
     """
-    directory = Path(directory).absolute()
-    leaves = {name: _stored(leaf) for name, leaf in _leaves(tree) if _is_data(leaf)}
-    with disk_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        older = _saved(directory)
-        _remove_unfinished(directory)
-        number = older[-1].number + 1 if older else 0
-        target = directory / f"{number:06d}-step{step}"
-        _check_space(target, sum(leaf.nbytes for leaf in leaves.values()))
-        with _full_disk_of_orbax(target):
-            _checkpointer().save(target, leaves)
-    for checkpoint in older:
-        shutil.rmtree(checkpoint.path)
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    saver = Saver(directory, kept=kept)
+    target = saver.save(step, tree, rings, notes)
+    saver.wait()
     return target
 
 
 def exists(directory: Path | str) -> bool:
     """Whether a complete checkpoint is saved in `directory`."""
-    return bool(_saved(Path(directory)))
+    return bool(shelf.checkpoints(Path(directory)))
+
+
+def notes(directory: Path | str) -> dict[str, Any]:
+    """What was noted beside the newest checkpoint in `directory`; empty if there is none.
+
+    Raises UserError if its manifest is damaged.
+    """
+    saved = shelf.checkpoints(Path(directory))
+    if not saved:
+        return {}
+    try:
+        return read_manifest(saved[-1].path)["notes"]
+    except DamagedError as error:
+        raise UserError(f"{saved[-1].path} is damaged ({error})") from error
 
 
 def restore(
@@ -60,70 +72,72 @@ def restore(
 
     `like` has the structure, shapes and dtypes of the saved tree; its leaves may be arrays or
     `jax.ShapeDtypeStruct`. NumPy leaves come back as NumPy, the others on the device of `like`'s.
-    Raises UserError, which ends with `remedy`, for a leaf that is missing, unknown, or of another
-    shape or type.
+    Every file is compared with its checksum before it is used. A damaged checkpoint is set aside
+    for the one before, which is said. Raises UserError where none is sound, and one that ends with
+    `remedy` for a leaf that is missing, unknown, or of another shape or type.
     """
     directory = Path(directory).absolute()
-    checkpoints = _saved(directory)
-    if not checkpoints:
-        return None
-    source = checkpoints[-1].path
-    expected = {name: leaf for name, leaf in _leaves(like) if _is_data(leaf)}
-    with _damaged(source):
-        metadata = _checkpointer().metadata(source).item_metadata
-        if metadata is None:
-            raise ValueError("no description of the leaves")
-        _check_leaves(source, metadata.tree, expected, remedy)
-        values = _checkpointer().restore(source, restore_args=_as_numpy(expected))
-    # One after the other leaves the host before the next is copied: a replay may be most of memory.
-    leaves = [
-        _restored(values.pop(name), leaf) if _is_data(leaf) else leaf
-        for name, leaf in _leaves(like)
-    ]
-    return checkpoints[-1].step, jax.tree.unflatten(jax.tree.structure(like), leaves)
+    damaged: list[tuple[Path, DamagedError]] = []
+    for checkpoint in reversed(shelf.checkpoints(directory)):
+        try:
+            values = _read(checkpoint.path, like, remedy)
+        except DamagedError as error:
+            damaged.append((checkpoint.path, error))
+            continue
+        for path, reason in damaged:
+            shelf.set_aside(path)
+            print(
+                f"note: the checkpoint {path} is damaged ({reason}): going on from the one before,"
+                f" {checkpoint.path.name}",
+                flush=True,
+            )
+        # One after the other leaves the host before the next is copied: a replay may be most of
+        # memory.
+        leaves = [
+            as_leaf(values.pop(name), leaf) if is_data(leaf) else leaf
+            for name, leaf in named_leaves(like)
+        ]
+        return checkpoint.step, jax.tree.unflatten(jax.tree.structure(like), leaves)
+    if damaged:
+        path, reason = damaged[0]
+        raise UserError(
+            f"the checkpoint {path} is damaged ({reason}), and no other one is sound: remove its"
+            " folder to start this run again"
+        ) from reason
+    return None
 
 
-def _leaves(tree: PyTree) -> list[tuple[str, Any]]:
-    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in paths]
+def _read(folder: Path, like: PyTree, remedy: str) -> dict[str, np.ndarray]:
+    """All leaves of a checkpoint by name, each file checked before it is used."""
+    if not (folder / STATE).exists() and any(folder.glob("_*METADATA")):
+        raise UserError(
+            f"the checkpoint {folder} was written by version 0.1.0, which stored it otherwise:"
+            f" {remedy}"
+        )
+    record = read_manifest(folder)
+    expected = {name: leaf for name, leaf in named_leaves(like) if is_data(leaf)}
+    _check_leaves(folder, record["leaves"], expected, remedy)
+    seals = {name: Sealed(**seal) for name, seal in record["files"].items()}
+    verify(folder / STATE, seals[STATE])
+    with np.load(folder / STATE, allow_pickle=False) as stored:
+        values = {name: stored[name] for name in stored.files}
+    for ring in record["rings"].values():
+        values |= _read_ring(folder.parent, ring, seals, expected)
+    return values
 
 
-def _is_data(leaf: Any) -> bool:
-    array = (jax.Array, jax.ShapeDtypeStruct, np.ndarray, np.generic)
-    # Orbax refuses empty arrays, which hold nothing to restore.
-    return isinstance(leaf, (*array, bool, int, float)) and np.prod(np.shape(leaf)) > 0
-
-
-def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _stored(leaf: Any) -> jax.Array | np.ndarray:
-    if _is_key(leaf):
-        return jax.random.key_data(leaf)
-    return leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
-
-
-def _restored(value: np.ndarray, like: Any) -> Any:
-    if isinstance(like, bool | int | float):
-        return type(like)(value.item())
-    if isinstance(like, np.ndarray | np.generic):
-        return value
-    place = getattr(like, "sharding", None)
-    if _is_key(like):
-        keys = jax.random.wrap_key_data(value, impl=jax.random.key_impl(like))
-        return jax.device_put(keys, place)
-    return jax.block_until_ready(jax.device_put(value, place))
-
-
-def _form(leaf: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of what is stored for a leaf."""
-    if _is_key(leaf):
-        data = jax.eval_shape(jax.random.key_data, leaf)
-        return data.shape, np.dtype(data.dtype)
-    if not hasattr(leaf, "dtype"):
-        leaf = np.asarray(leaf)
-    return tuple(leaf.shape), np.dtype(leaf.dtype)
+def _read_ring(
+    directory: Path, ring: dict[str, Any], seals: dict[str, Sealed], expected: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    targets = {}
+    for name in ring["leaves"]:
+        dtype, shape = form(expected[name])
+        targets[name] = np.zeros(shape, dtype)
+    for segment in (Segment(**segment) for segment in ring["segments"]):
+        verify(directory / segment.file, seals[segment.file])
+        with np.load(directory / segment.file, allow_pickle=False) as rows:
+            place_block(targets, rows, segment, axis=ring["axis"], written=ring["written"])
+    return targets
 
 
 def _check_leaves(
@@ -136,83 +150,10 @@ def _check_leaves(
             f" configuration; {remedy}"
         )
     for name, leaf in expected.items():
-        shape, dtype = _form(leaf)
-        found = (tuple(saved[name].shape), np.dtype(saved[name].dtype))
-        if found != (shape, dtype):
+        dtype, shape = form(leaf)
+        found, found_shape = saved[name]
+        if (found, found_shape) != (dtype, shape):
             raise UserError(
-                f"the checkpoint {source} holds {name} as {found[1]}{list(found[0])}, but this"
-                f" configuration needs {dtype}{list(shape)}: {remedy}"
+                f"the checkpoint {source} holds {name} as {found}{found_shape}, but this"
+                f" configuration needs {dtype}{shape}: {remedy}"
             )
-
-
-@dataclass(frozen=True)
-class _Saved:
-    number: int
-    step: int
-    path: Path
-
-
-def _saved(directory: Path) -> list[_Saved]:
-    """The complete checkpoints, oldest first."""
-    found = []
-    for child in directory.iterdir() if directory.is_dir() else ():
-        if match := _NAME.fullmatch(child.name):
-            found.append(_Saved(int(match[1]), int(match[2]), child))
-    return sorted(found, key=lambda saved: saved.number)
-
-
-def _remove_unfinished(directory: Path) -> None:
-    for child in directory.iterdir():
-        if _UNFINISHED.fullmatch(child.name):
-            shutil.rmtree(child)
-
-
-def _check_space(target: Path, size: int) -> None:
-    free = shutil.disk_usage(target.parent).free
-    if free < size + _MARGIN_BYTES:
-        raise UserError(
-            f"the disk is full: the checkpoint {target} needs {size:,} bytes and {free:,} are free;"
-            " make room and run the same command again (the previous checkpoint is kept)"
-        )
-
-
-def _checkpointer() -> Any:
-    import orbax.checkpoint as ocp
-
-    # It warns of what becomes a UserError here.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    # Network weights and replays hardly compress, and uncompressed sizes are known beforehand.
-    return ocp.PyTreeCheckpointer(use_compression=False)
-
-
-def _as_numpy(expected: dict[str, Any]) -> dict[str, Any]:
-    import orbax.checkpoint as ocp
-
-    return {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in expected}
-
-
-@contextmanager
-def _full_disk_of_orbax(target: Path) -> Iterator[None]:
-    """TensorStore reports a failed write as a ValueError that quotes the system's message."""
-    try:
-        yield
-    except ValueError as error:
-        if "No space left" not in str(error):
-            raise
-        _remove_unfinished(target.parent)
-        raise UserError(
-            f"the disk is full: the checkpoint {target} could not be written; make room and run the"
-            " same command again (the previous checkpoint is kept)"
-        ) from error
-
-
-@contextmanager
-def _damaged(source: Path) -> Iterator[None]:
-    try:
-        yield
-    except UserError:
-        raise
-    except (ValueError, KeyError, OSError) as error:
-        raise UserError(
-            f"the checkpoint {source} is damaged: remove its folder to start this run again"
-        ) from error

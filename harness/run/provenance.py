@@ -21,7 +21,6 @@ _PACKAGES = (
     "gym",
     "gymnasium",
     "d4rl",
-    "orbax-checkpoint",
     "wandb",
 )
 #: Domains that are not evaluated in MuJoCo's environments.

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Every number of a run but what a clock says.
 CLOCK = "time/"
@@ -66,7 +68,6 @@ def timeless(rows: list[dict]) -> list[dict]:
 
 def agent_arrays(folder: Path) -> dict:
     """Every array of a saved agent by its path."""
-    import orbax.checkpoint as ocp
-
     (checkpoint,) = folder.glob("*-step*")
-    return ocp.PyTreeCheckpointer().restore(checkpoint)
+    with np.load(checkpoint / "state.npz") as stored:
+        return dict(stored)

@@ -3,14 +3,13 @@
 One of its two numbers is 1e8 away from 0, where float32 knows steps of 8 only.
 """
 
-import json
-
 import gymnasium
 import h5py
 import numpy as np
 
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from programs.agent_files import saved_origin
 from tests.cli.programs import succeed
 
 RULE = """
@@ -81,7 +80,7 @@ def test_own_environment_data_and_termination(tmp_path):
     rows = read_rows(tmp_path / "run/metrics.jsonl")
     scores = [row for row in rows if metrics.SCORE in row]
     assert all(row[metrics.TEST_LENGTH_MEAN] == 100 for row in scores)
-    origin = json.loads((tmp_path / "run/agent/state_origin.json").read_text())
+    origin = saved_origin(tmp_path / "run/agent")
     assert origin[0] == 0.0 and abs(origin[1] - 1e8) < 0.1
     # the agent's [-1, 1] reached the environment as its own [-2, 6]
     forces = np.loadtxt(tmp_path / "forces.txt")

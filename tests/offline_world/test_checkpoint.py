@@ -1,5 +1,6 @@
 """Ensemble files: the published one, our copy of it, and every kind of bad file."""
 
+import hashlib
 import json
 
 import equinox as eqx
@@ -10,7 +11,7 @@ import pytest
 
 from harness.errors import UserError
 from offline_world.checkpoint import load_bandit_ensemble, load_ensemble, save_ensemble
-from offline_world.fit import relative_mse
+from offline_world.criterion import relative_mse
 from offline_world.modules import squared_error
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
 from tests import golden_map
@@ -69,7 +70,9 @@ def test_uncertainty_of_rows_does_not_depend_on_how_many_go_at_once(ensemble, ex
 
 def test_what_we_write_is_what_was_published(ensemble, tmp_path):
     save_ensemble(tmp_path / "copy.eqx", ensemble)
-    assert (tmp_path / "copy.eqx").read_bytes() == PUBLISHED.read_bytes()
+    published = PUBLISHED.read_bytes()
+    checksum = f"sha256 {hashlib.sha256(published).hexdigest()}\n".encode()
+    assert (tmp_path / "copy.eqx").read_bytes() == published + checksum
     assert [p.name for p in tmp_path.iterdir()] == ["copy.eqx"]
 
 
@@ -85,7 +88,7 @@ def test_round_trip_of_our_own(has_ln, tmp_path):
 def test_published_bandit_file_round_trips(tmp_path):
     path = golden_map.GOLDEN / "bandit_ensemble_seed0.eqx"
     save_ensemble(tmp_path / "copy.eqx", load_bandit_ensemble(path, 2))
-    assert (tmp_path / "copy.eqx").read_bytes() == path.read_bytes()
+    assert (tmp_path / "copy.eqx").read_bytes().startswith(path.read_bytes() + b"sha256 ")
 
 
 def written(tmp_path, content: bytes):
@@ -194,3 +197,52 @@ def test_state_size_that_is_no_number(tmp_path):
         content = line + b"\n" + size.getvalue() + rest[after.tell() :]
         with pytest.raises(UserError, match="the state size"):
             load_ensemble(written(tmp_path, content), STATE, ACTION)
+
+
+def test_the_published_reader_leaves_our_checksum_unread(ensemble, tmp_path):
+    save_ensemble(tmp_path / "ours.eqx", ensemble)
+    count = len(array_ends(PUBLISHED.read_bytes())) - 1
+    with open(tmp_path / "ours.eqx", "rb") as ours, PUBLISHED.open("rb") as published:
+        assert ours.readline() == published.readline()
+        like = [np.load(published) for _ in range(count)]
+        for one, other in zip(eqx.tree_deserialise_leaves(ours, like), like, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_no_flipped_bit_of_our_own_file_passes(tmp_path):
+    save_ensemble(tmp_path / "own.eqx", golden_ensemble.random(2, 3, 3, 4, residual=2))
+    content = (tmp_path / "own.eqx").read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.choice(len(content), 150, replace=False):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        with pytest.raises(UserError, match="bad.eqx"):
+            load_ensemble(written(tmp_path, bytes(damaged)), 2, 1)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused(number, ensemble, tmp_path):
+    weight = ensemble.members.mean_head.weight.at[1, 2, 3].set(number)
+    bad = eqx.tree_at(lambda e: e.members.mean_head.weight, ensemble, weight)
+    save_ensemble(tmp_path / "bad.eqx", bad)
+    with pytest.raises(UserError, match="bad.eqx holds NaN or inf in array"):
+        load_ensemble(tmp_path / "bad.eqx", STATE, ACTION)
+
+
+def test_arrays_of_other_machines_and_of_absurd_sizes(tmp_path):
+    content = PUBLISHED.read_bytes()
+    head = array_ends(content)[1]
+    for old, new in (
+        (b"'<f4'", b"'>f4'"),
+        (b"'<f4'", b"'|O' "),
+        (b"(6, 16, 14), ", b"(9999999999,)"),
+        (b"(6, 16, 14), ", b"([[[[[[[[[[,)"),
+        (b"{'descr': ", b"{[]:     1: "),
+    ):
+        start = content.index(old, head)
+        changed = content[:start] + new + content[start + len(old) :]
+        with pytest.raises(UserError, match="bad.eqx"):
+            load_ensemble(written(tmp_path, changed), STATE, ACTION)
+    deep = b"[" * 100_000 + b"\n"
+    with pytest.raises(UserError, match="not a world model"):
+        load_ensemble(written(tmp_path, deep), STATE, ACTION)

@@ -104,6 +104,7 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
             update_many,
             evaluate,
             lambda state, now: None,
+            lambda state: None,
         )
         state = loop.train(state, loop.Schedule(100, 0.05, 5), parts, logger := Silent(), Pending())
         assert state.updates == 100 and state.rounds > 2 and len(owed) > 3

@@ -1,10 +1,22 @@
 """HDF5 files in D4RL's layout."""
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from experience.data.origin import OriginOf
 from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset, from_d4rl_layout
 from harness.errors import UserError
+from harness.run.free_memory import free_host_bytes
+
+#: Share of the free memory that one array may take.
+MOST_OF_FREE = 0.8
+#: All that h5py and HDF5 were seen to raise on damaged files.
+_UNREADABLE = (
+    *(OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError),
+    *(OverflowError, MemoryError, NotImplementedError),
+)
 
 
 def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None) -> Dataset:
@@ -20,9 +32,42 @@ def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None)
     arrays = {}
     try:
         with h5py.File(path, "r") as file:
+            # the names alone: asking for a link would follow it
+            present = set(file)
             for key in (*REQUIRED_KEYS, *OPTIONAL_KEYS):
-                if isinstance(file.get(key), h5py.Dataset):
-                    arrays[key] = file[key][()]
-    except (OSError, RuntimeError, KeyError) as error:  # what h5py raises on damaged files
-        raise UserError(f"{where} is truncated or not an HDF5 file ({error}); {remedy}") from error
+                if key in present:
+                    _refuse_elsewhere(file, key, where)
+                    if isinstance(file[key], h5py.Dataset):
+                        arrays[key] = _read(file[key], where)
+    except UserError:
+        raise
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{where} is truncated or not an HDF5 file ({reason}); {remedy}") from error
     return from_d4rl_layout(arrays, where, origin_of)
+
+
+def _refuse_elsewhere(file: Any, key: str, where: str) -> None:
+    """A file that someone gave us may not make us read others of this machine."""
+    import h5py
+
+    if isinstance(file.get(key, getlink=True), h5py.ExternalLink) or (
+        isinstance(file[key], h5py.Dataset) and (file[key].external or file[key].is_virtual)
+    ):
+        raise UserError(
+            f"{where}: '{key}' lies in another file, to which this one only points; write its"
+            " numbers into this file"
+        )
+
+
+def _read(stored: Any, where: str) -> np.ndarray:
+    name = stored.name.removeprefix("/")
+    if stored.shape is None:
+        raise UserError(f"{where}: '{name}' is empty; store one row per step")
+    # chunks that were never written cost nothing in the file, and everything in memory
+    if stored.nbytes > MOST_OF_FREE * free_host_bytes():
+        raise UserError(
+            f"{where}: '{name}' claims {stored.nbytes:,} bytes, more than this machine's free"
+            " memory; use a smaller dataset or a larger machine"
+        )
+    return np.asarray(stored[()])

@@ -1,13 +1,12 @@
 """NeoRL's npz files, whose episodes have to be put together from `done` and `index`."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from experience.data import rows
 from experience.data.rows import Dataset
+from harness.arrays import UnreadableArraysError, read_npz
 from harness.errors import UserError
 
 _ROW_KEYS = ("obs", "action", "next_obs", "reward", "done")
@@ -21,15 +20,10 @@ def read(path: Path, horizon: int, where: str, remedy: str) -> Dataset:
     Raises UserError for a damaged file, for every fault of its contents, and where `index`
     disagrees with `done`.
     """
-    damaged = UserError(f"{where} is truncated or not an npz file; {remedy}")
-    if not zipfile.is_zipfile(path):
-        raise damaged
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in _KEYS if key in file.files}
-    # ValueError covers pickled arrays and headers that numpy cannot parse
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise damaged from error
+        arrays = read_npz(path, _KEYS)
+    except UnreadableArraysError as error:
+        raise UserError(f"{where} is truncated or not an npz file ({error}); {remedy}") from error
     return from_neorl_layout(arrays, horizon, where)
 
 

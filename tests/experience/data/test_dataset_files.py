@@ -177,3 +177,54 @@ def test_dimensions_must_be_those_of_the_environment(folders):
     check_dimensions(dataset, 11, 3, "dataset mine")
     with pytest.raises(UserError, match="dataset mine: 'actions' has 3 numbers a row .* have 6"):
         check_dimensions(dataset, 11, 6, "dataset mine")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda f: f.__setitem__("rewards", h5py.ExternalLink("other.hdf5", "/rewards")),
+            "another",
+        ),
+        (lambda f: f.__setitem__("rewards", h5py.ExternalLink("/none", "/x")), "another file"),
+        (
+            lambda f: f.create_dataset(
+                "rewards", (ROWS,), "f4", external=[("/etc/passwd", 0, 4 * ROWS)]
+            ),
+            "another file",
+        ),
+        (
+            lambda f: f.create_virtual_dataset(
+                "rewards",
+                _layout(h5py.VirtualSource("other.hdf5", "rewards", shape=(ROWS,))),
+            ),
+            "another file",
+        ),
+        (lambda f: f.__setitem__("rewards", h5py.Empty("f4")), "is empty"),
+        (lambda f: f.create_dataset("rewards", (10**13,), "f4", chunks=(1000,)), "free memory"),
+        (lambda f: f.__setitem__("rewards", h5py.SoftLink("/nowhere")), "lacks|truncated"),
+        (lambda f: f.create_dataset("rewards", (ROWS,), h5py.string_dtype()), "not a real number"),
+        (lambda f: f.create_dataset("rewards", (ROWS,), [("a", "f4")]), "not a real number"),
+    ],
+)
+def test_arrays_elsewhere_nowhere_and_beyond_memory_are_refused(folders, make, words):
+    with h5py.File(folders / "mine.hdf5", "w") as file:
+        for key, array in arrays().items():
+            if key != "rewards":
+                file[key] = array
+        make(file)
+    with pytest.raises(UserError, match=words):
+        load_dataset(CUSTOM)
+
+
+def _layout(source):
+    layout = h5py.VirtualLayout((ROWS,), "f4")
+    layout[:] = source
+    return layout
+
+
+@pytest.mark.parametrize("bounds", [(-np.inf, 1.0), (0.0, np.inf), (np.nan, 1.0), (1.0, 1.0)])
+def test_reference_returns_are_finite_and_in_order(bounds):
+    env = EnvConfig(dataset_path="x.hdf5", horizon=20, ref_min=bounds[0], ref_max=bounds[1])
+    with pytest.raises(UserError, match="env.ref_min"):
+        get_task("custom", "mine", env)

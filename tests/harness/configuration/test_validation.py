@@ -11,6 +11,12 @@ from harness.errors import UserError
 
 # Config, overrides, and words that the sentence must contain: key, value and remedy.
 MISTAKES = [
+    ("pendulum/base", "dataset_name=..", ["dataset_name='..'", "letter or digit first"]),
+    ("pendulum/base", "dataset_name=/etc/passwd", ["dataset_name='/etc/passwd'", "another name"]),
+    ("pendulum/base", "dataset_name=a/../b", ["dataset_name='a/../b'", "another name"]),
+    ("pendulum/base", f"dataset_name={'x' * 300}", ["dataset_name='xxx", "200 bytes"]),
+    ("pendulum/base", "env.ref_min=-inf", ["env.ref_min=-inf", "finite"]),
+    ("pendulum/base", "env.ref_max=nan", ["env.ref_max=nan", "finite"]),
     ("pendulum/base", "collect.ensemble_size=20", ["ensemble_size=20", "total_size=16", "lower"]),
     ("pendulum/base", "collect.parallel_size=55", ["parallel_size=55", "multiple", "=10"]),
     ("pendulum/base", "train.buffer_size=511", ["batch_size=512", "buffer_size=511", "raise"]),

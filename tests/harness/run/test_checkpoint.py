@@ -1,5 +1,6 @@
 """Checkpoints: exact round trips, mismatches named, and nothing lost by kills and full disks."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_round_trip_is_exact_and_keeps_the_newest(tmp_path):
     assert step == 20
     assert eqx.tree_equal(restored, state(3), typematch=True)
     assert jnp.array_equal(jax.random.normal(restored.key), jax.random.normal(jax.random.key(3)))
-    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000001-step10", "000002-step20"]
 
 
 def test_restores_from_shapes_alone(tmp_path):
@@ -82,13 +83,77 @@ def test_mismatches_name_the_leaf(tmp_path):
         checkpoint.restore(tmp_path, {**vars(state(1)), "flags": jnp.zeros(2)})
 
 
-@pytest.mark.parametrize("victim", ["_METADATA", "d/*", "ocdbt.process_0/d/*"])
-def test_damage_is_reported(tmp_path, victim):
-    saved = checkpoint.save(tmp_path, 1, {"a": np.random.default_rng(0).normal(size=100_000)})
-    file = max(saved.glob(victim), key=lambda path: path.stat().st_size)
-    os.truncate(file, file.stat().st_size // 2)
-    with pytest.raises(UserError, match="damaged"):
-        checkpoint.restore(tmp_path, {"a": np.zeros(100_000)})
+def damage(file: Path, kind: str) -> None:
+    content = bytearray(file.read_bytes())
+    if kind == "flipped":
+        content[len(content) // 2] ^= 1
+    file.write_bytes({"empty": b"", "cut": bytes(content[: len(content) // 2])}.get(kind, content))
+    if kind == "gone":
+        file.unlink()
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "flipped", "gone"])
+@pytest.mark.parametrize("victim", ["state.npz", "manifest.json"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, capsys, victim, kind):
+    checkpoint.save(tmp_path, 1, state(1))
+    damage(checkpoint.save(tmp_path, 2, state(2)) / victim, kind)
+    step, restored = checkpoint.restore(tmp_path, state(0))
+    assert step == 1 and eqx.tree_equal(restored, state(1), typematch=True)
+    told = capsys.readouterr().out
+    assert told.startswith("note: the checkpoint ") and told.count("\n") == 1
+    assert f"000001-step2 is damaged ({victim}" in told and "one before, 000000-step1" in told
+    checkpoint.save(tmp_path, 3, state(3))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000-step1", "000001-step3"]
+    for folder in tmp_path.iterdir():
+        damage(folder / victim, kind)
+    with pytest.raises(UserError, match="000001-step3 is damaged .* no other one is sound"):
+        checkpoint.restore(tmp_path, state(0))
+
+
+def test_no_single_flipped_bit_is_silent(tmp_path):
+    saved = checkpoint.save(tmp_path, 1, state(1), kept=1)
+    rng, refused = np.random.default_rng(0), 0
+    files = [saved / "state.npz", saved / "manifest.json"]
+    for _ in range(60):
+        file = files[rng.integers(2)]
+        sound = file.read_bytes()
+        flipped = bytearray(sound)
+        flipped[rng.integers(len(sound))] ^= 1 << rng.integers(8)
+        file.write_bytes(flipped)
+        try:
+            _, restored = checkpoint.restore(tmp_path, state(0))
+            assert eqx.tree_equal(restored, state(1), typematch=True)
+        except UserError:
+            refused += 1
+        file.write_bytes(sound)
+    assert refused > 50
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(tmp_path):
+    saver = checkpoint.Saver(tmp_path)
+    tree = {"a": jnp.arange(1000.0)}
+    saver.save(1, tree)
+    # what a compiled step does with what it was given
+    tree["a"].delete()
+    saver.wait()
+    assert not saver.busy
+    _, restored = checkpoint.restore(tmp_path, {"a": np.zeros(1000, np.float32)})
+    assert np.array_equal(restored["a"], np.arange(1000))
+
+
+def test_an_error_of_the_writing_thread_is_raised_by_the_next_call(tmp_path, monkeypatch):
+    saver = checkpoint.Saver(tmp_path)
+    saver.save(1, {"a": np.zeros(3)})
+    saver.wait()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("harness.run.saver.np.savez", full)
+    saver.save(2, {"a": np.ones(3)})
+    with pytest.raises(UserError, match="disk is full"):
+        saver.wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["000000-step1"]
 
 
 def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_checkpoint(tmp_path):
@@ -100,7 +165,7 @@ def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_checkpoint(tmp_path):
     )
     try:
         assert saver.stdout.readline() == "saved\n"
-        while not any("tmp" in name for name in os.listdir(tmp_path)):
+        while not any("unfinished" in name for name in os.listdir(tmp_path)):
             assert saver.poll() is None
     finally:
         saver.kill()
@@ -108,7 +173,7 @@ def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_checkpoint(tmp_path):
     step, restored = checkpoint.restore(tmp_path, {"a": np.zeros(2_000_000)})
     assert np.all(restored["a"] == step)
     checkpoint.save(tmp_path, step + 1, {"a": np.zeros(2_000_000)})
-    assert len(os.listdir(tmp_path)) == 1, "what the killed save left is cleaned up"
+    assert not list(tmp_path.glob("*.unfinished")), "what the killed save left is cleaned up"
 
 
 @pytest.fixture
@@ -126,18 +191,17 @@ def small_disk(tmp_path):
 def test_a_full_disk_keeps_the_previous_checkpoint(small_disk):
     small = {"a": np.arange(1000.0)}
     checkpoint.save(small_disk, 1, small)
-    with pytest.raises(UserError, match="disk is full.*8,000,000 bytes"):
+    with pytest.raises(UserError, match="disk is full.*9,048,576 bytes and 4,1"):
         checkpoint.save(small_disk, 2, {"a": np.zeros(1_000_000)})
     step, restored = checkpoint.restore(small_disk, small)
     assert step == 1 and np.array_equal(restored["a"], small["a"])
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_disk_that_fills_during_the_save(small_disk, monkeypatch):
     small = {"a": np.arange(1000.0)}
     checkpoint.save(small_disk, 1, small)
     # Another program takes the space after it was found free.
-    monkeypatch.setattr(checkpoint, "_check_space", lambda target, size: None)
+    monkeypatch.setattr("harness.run.saver._check_space", lambda target, size: None)
     with pytest.raises(UserError, match="disk is full"):
         checkpoint.save(small_disk, 2, {"a": np.random.default_rng(0).normal(size=1_000_000)})
     assert checkpoint.restore(small_disk, small)[0] == 1

@@ -169,8 +169,10 @@ def test_bugs_keep_their_traceback(folder):
     assert "Traceback" in result.stderr and "a bug of ours" in result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("seed", [3, 5])
+@pytest.mark.parametrize(
+    ("number", "seed"),
+    [(signal.SIGINT, 3), (signal.SIGTERM, 5), (signal.SIGUSR1, 3), (signal.SIGHUP, 5)],
+)
 def test_signals_end_a_run_with_their_code(folder, number, seed):
     child = subprocess.Popen(
         [sys.executable, "offline_cont.py", f"seed={seed}"],

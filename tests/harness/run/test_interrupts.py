@@ -1,10 +1,16 @@
 import os
+import pty
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from harness.run.interrupts import Interrupted, deferred, raised_at_once
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def send(number):
@@ -27,11 +33,74 @@ def test_a_request_that_nobody_checked_is_not_lost():
         send(signal.SIGINT)
 
 
-def test_a_second_signal_does_not_wait():
-    with pytest.raises(Interrupted), deferred():
-        send(signal.SIGINT)
-        send(signal.SIGINT)
-        pytest.fail("the second signal should have ended the block")
+def started(code):
+    """A process that prints `ready` when its signals may come."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+BUSY = """
+import hashlib
+from harness.run.interrupts import deferred
+with deferred():
+    print("ready", flush=True)
+    # as in a compiled computation: no Python runs, for minutes
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
+"""
+
+
+def test_the_first_signal_is_answered_and_the_second_obeyed_inside_a_long_computation():
+    process = started(BUSY)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr.readline().startswith("stopping at the next safe point")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.read() == "stopped by SIGINT at once\n"
+    assert process.wait() == 130
+
+
+LOST = """
+import os, sys
+from harness.run.interrupts import Interrupted, raised_at_once, deferred
+entry = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+try:
+    with raised_at_once(), deferred() as stop:
+        os.write(entry, b"ready")
+        while not stop.requested:
+            pass
+        print("a line that nobody can read", flush=True)
+        stop.check()
+except Interrupted as interruption:
+    print("nor this", flush=True)
+    sys.exit(interruption.exit_code)
+"""
+
+
+def test_a_lost_terminal_does_not_keep_the_work_from_being_saved():
+    exit_, entry = os.pipe()
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(REPOSITORY)
+        os.set_inheritable(entry, True)
+        os.execv(sys.executable, [sys.executable, "-c", LOST, str(entry)])
+    assert os.read(exit_, 5) == b"ready"
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGHUP
+
+
+def test_nohup_is_obeyed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with raised_at_once():
+            send(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_outside_the_loop_a_signal_is_raised_at_once():

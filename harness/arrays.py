@@ -1,0 +1,34 @@
+"""npz files, wherever they come from: read whole, or refused with a reason."""
+
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+#: All that a damaged or an ill-meant file was seen to raise in NumPy and in zipfile.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, SyntaxError),
+    *(NotImplementedError, OverflowError, MemoryError, RecursionError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+
+
+class UnreadableArraysError(ValueError):
+    """The file is missing, damaged or no npz file of numbers; the message says what was found."""
+
+
+def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays in an npz file, of those in `keys` (all if None) the ones that it has.
+
+    Every array's own checksum is compared. Raises UnreadableArraysError.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names = stored.files if keys is None else [key for key in keys if key in stored.files]
+            return {name: stored[name] for name in names}
+    except _UNREADABLE as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnreadableArraysError(reason[0]) from error

@@ -1,0 +1,226 @@
+"""Kills, signals, full disks and lost directories of real programs, which must end as if nothing
+had been. Each test prints what it tried and what held (`pytest -m slow -s tests/faults`)."""
+
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.log.metrics_file import read_rows
+from tests.cli.programs import agent_arrays, timeless
+from tests.cli.tiny import AGENT, WORLD
+from tests.faults.fork_server import POLL_SECONDS, Program
+
+pytestmark = pytest.mark.slow
+OFTEN = "checkpoint.every_minutes=1e-6"
+BANDIT = ("debug=true", "train.grad_steps=200", "eval.times=4", "seed=0")
+MARKOV = (AGENT[0], "--config-name=base_markov", *AGENT[2:])
+#: script → arguments, and how many rows it logs at least
+PROGRAMS = {
+    "offline_world/cont_ensemble.py": (*WORLD, "ensemble.total_epochs=16"),
+    "offline_cont.py": AGENT,
+    "offline_markov.py": MARKOV,
+    "offline_bandit.py": BANDIT,
+}
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """World models of the tiny task and of the bandit."""
+    folder = tmp_path_factory.mktemp("faults")
+    for script, arguments in (
+        ("offline_world/cont_ensemble.py", WORLD),
+        ("offline_world/bandit_data.py", ()),
+        ("offline_world/bandit_ensemble.py", ("debug=true", "seed=0")),
+    ):
+        finish(Program(folder, script, *arguments))
+    return folder
+
+
+def finish(program: Program) -> str:
+    assert program.end() == 0, program.output.read_text()
+    return program.output.read_text()
+
+
+def rows(run: Path) -> int:
+    file = run / "metrics.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def moments(run: Path) -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Ten moments of a run's life: starting, between rows, inside saves, at its end."""
+    checkpoints = run / "checkpoint"
+
+    def logged(count):
+        return lambda: rows(run) >= count
+
+    def saving(after):
+        """In the middle of a save, once some rows are there."""
+        return lambda: rows(run) >= after and any(checkpoints.glob("*.unfinished"))
+
+    def saved(count):
+        return lambda: len(list(checkpoints.glob("*/manifest.json"))) >= count
+
+    yield "config.yaml written", lambda: (run / "config.yaml").exists()
+    yield "metrics.jsonl opened", lambda: (run / "metrics.jsonl").exists()
+    yield "first row", logged(1)
+    yield "first save", saving(1)
+    yield "first checkpoint complete", saved(1)
+    yield "second save", saving(3)
+    yield "fifth row", logged(5)
+    yield "two checkpoints complete", lambda: saved(2)() and logged(6)()
+    yield "later save", saving(8)
+    yield "tenth row", logged(10)
+    yield "result written", lambda: any(run.glob("agent*/*")) or logged(13)()
+    yield "finished.json written", lambda: (run / "finished.json").exists()
+
+
+@pytest.mark.parametrize("script", list(PROGRAMS))
+def test_kills_at_every_moment_change_nothing(folder, script):
+    name = Path(script).stem
+    arguments = PROGRAMS[script]
+    whole, run = folder / f"{name}_whole", folder / f"{name}_killed"
+    wandb = {"WANDB_MODE": "offline"} if name == "offline_cont" else {}
+
+    def start(directory, *more):
+        where = [f"run_dir={directory.name}"]
+        if name == "cont_ensemble":
+            where.append(f"ensemble.save_dir={directory.name}_models")
+        return Program(folder, script, *arguments, *where, *more, **wandb)
+
+    finish(start(whole))
+    tried = []
+    for moment, come in moments(run):
+        program = start(run, OFTEN)
+        if program.stop_at(come, signal.SIGKILL):
+            program.end()
+            tried.append(moment)
+        if (run / "finished.json").exists():
+            break
+    if name == "offline_cont":
+        continue_after_signals(start, run, tried)
+    finish(start(run, OFTEN))
+    assert_equal_ends(whole, run)
+    assert not (run / "checkpoint").exists(), "what a finished run needs no more is cleared"
+    print(f"\n{script}: {len(tried)} interruptions ({', '.join(tried)}), equal end")
+    assert len(tried) >= 10
+
+
+def continue_after_signals(start, run: Path, tried: list[str]) -> None:
+    """Each signal once: saved, said, and the conventional status."""
+    for number in SIGNALS:
+        if (run / "finished.json").exists():
+            return
+        before = rows(run)
+        program = start(run, OFTEN)
+        stopped = program.stop_at(lambda before=before: rows(run) > max(before, 1), number)
+        code = program.end()
+        if stopped and code != 0:
+            said = program.output.read_text()
+            assert code == 128 + number, said
+            assert f"stopped by {number.name}, saved at step" in said and "Traceback" not in said
+            tried.append(number.name)
+
+
+def assert_equal_ends(whole: Path, run: Path) -> None:
+    assert timeless(read_rows(run / "metrics.jsonl")) == timeless(
+        read_rows(whole / "metrics.jsonl")
+    )
+    if (whole / "agent").exists():
+        one, other = agent_arrays(whole / "agent"), agent_arrays(run / "agent")
+        assert one.keys() == other.keys() and len(one) > 5
+        for name, array in one.items():
+            np.testing.assert_array_equal(array, other[name], name)
+    else:
+        one, other = (
+            next(Path(f"{folder}_models").rglob("*.eqx")).read_bytes() for folder in (whole, run)
+        )
+        assert one == other
+    assert json.loads((run / "finished.json").read_text())
+
+
+@pytest.fixture
+def disk(folder):
+    """A small file system of its own below the folder, where this machine lets us make one."""
+    path = folder / "disk"
+    path.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine does not allow mounts")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def sentence(program: Program) -> str:
+    """What a program that cannot go on says last; nothing of Python's."""
+    assert program.end() == 2, program.output.read_text()
+    said = program.output.read_text()
+    assert "Traceback" not in said, said
+    return next(line for line in said.splitlines() if line.startswith("error: "))
+
+
+def test_a_disk_that_fills_at_five_moments_loses_nothing(folder, disk):
+    whole, run = folder / "disk_whole", disk / "run"
+    finish(Program(folder, "offline_markov.py", *MARKOV, f"run_dir={whole.name}"))
+    filler, held = disk / "filler", 0
+    moments = (
+        lambda: rows(run) >= 1,
+        lambda: any((run / "checkpoint").glob("*.unfinished")),
+        lambda: rows(run) >= 4,
+        lambda: rows(run) >= 7 and any((run / "checkpoint").glob("*.unfinished")),
+        lambda: rows(run) >= 9,
+    )
+    for come in moments:
+        program = Program(folder, "offline_markov.py", *MARKOV, f"run_dir={run}", OFTEN)
+        while program.running and not come():
+            time.sleep(POLL_SECONDS)
+        with filler.open("wb", buffering=0) as file:
+            try:
+                for size in itertools.chain([1 << 16] * 200, [1 << 9] * 500):
+                    file.write(bytes(size))
+            except OSError:
+                pass
+        if program.running:
+            told = sentence(program)
+            assert "the disk is full" in told, told
+            held += 1
+        filler.unlink()
+    finish(Program(folder, "offline_markov.py", *MARKOV, f"run_dir={run}", OFTEN))
+    assert_equal_ends(whole, run)
+    print(f"\nfull disk: {held} moments, equal end")
+    assert held >= 4
+
+
+@pytest.mark.parametrize("kind", ["deleted", "moved", "read-only"])
+def test_a_lost_run_directory_is_noticed_and_the_agent_rescued(folder, disk, kind):
+    run = disk / "run"
+    program = Program(folder, "offline_markov.py", *MARKOV, f"run_dir={run}", "eval.times=1")
+    while program.running and rows(run) < 2:
+        time.sleep(POLL_SECONDS)
+    if kind == "deleted":
+        shutil.rmtree(run, ignore_errors=True)
+    elif kind == "moved":
+        run.rename(disk / "elsewhere")
+    else:
+        # as the system does after an error of the medium
+        subprocess.run(["mount", "-o", "remount,ro,size=4m", str(disk)], check=False)
+        if subprocess.run(["touch", str(disk / "x")], capture_output=True).returncode == 0:
+            program.send(signal.SIGKILL)
+            program.end()
+            pytest.skip("open files keep this file system from being made read-only")
+    told = sentence(program)
+    assert "could not be written" in told, told
+    said = program.output.read_text()
+    place = Path(said.partition(" is rescued in ")[2].partition(":")[0])
+    assert place.is_dir(), said
+    again = ("run_dir=" + f"again_{kind}", f"load_agent_path={place}", "train.grad_steps=5")
+    finish(Program(folder, "offline_markov.py", *MARKOV, *again, "eval.times=1"))
+    shutil.rmtree(place)
