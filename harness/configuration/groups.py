@@ -225,7 +225,8 @@ class EnvConfig:
     # A name registered with gymnasium, and what gymnasium.make gets besides it.
     id: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
-    # An HDF5 file in D4RL's layout, or minari:<name> for a local Minari dataset.
+    # An HDF5 file in D4RL's layout, or <source>:<path> (`experience.data.readers.READERS`), such
+    # as minari:<name> for a local Minari dataset.
     dataset_path: str | None = None
     # Steps after which an episode is cut off.
     horizon: int | None = count(None)
