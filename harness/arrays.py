@@ -1,12 +1,15 @@
-"""npz files, wherever they come from: read whole, or refused with a reason."""
+"""Arrays in npz files: read whole wherever they come from, or refused with a reason."""
 
+import hashlib
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+
+from harness.files import atomic_write
 
 #: All that a damaged or an ill-meant file was seen to raise in NumPy and in zipfile.
 _UNREADABLE = (
@@ -32,3 +35,21 @@ def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.nd
     except _UNREADABLE as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UnreadableArraysError(reason[0]) from error
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an npz file, whole or not at all."""
+    with atomic_write(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def digest_of(sources: Iterable[np.ndarray | str]) -> str:
+    """A name for what is computed from these, the same wherever they are the same."""
+    digest = hashlib.sha256()
+    for source in sources:
+        if isinstance(source, str):
+            digest.update(source.encode())
+        else:
+            digest.update(str((source.shape, source.dtype)).encode())
+            digest.update(np.ascontiguousarray(source))
+    return digest.hexdigest()[:32]

@@ -13,12 +13,15 @@ from experience.data.rows import Dataset
 from experience.histories import build_histories
 from experience.real.oracle import LocomotionOracle, PendulumOracle
 from experience.tasks import Task
+from harness.run.pieces import Keep, at_once
 from offline_world.world import World
 
 #: Trajectories at most.
 MOST_TRAJECTORIES = 200
 #: Steps followed in the true environment, in horizons: logged actions, then drawn ones.
 ORACLE_HORIZONS = 2
+#: Steps in a world model, and trajectories in a true environment, that a kill loses at most.
+BLOCK_STEPS, BLOCK_TRAJECTORIES = 250, 10
 # Predictions from here on are measured at another scale.
 _LARGE = 2.0**60
 
@@ -76,6 +79,7 @@ def imagine(
     first_states: Float[np.ndarray, "trajectory state"],
     actions: Float[np.ndarray, "step trajectory action"],
     key: PRNGKeyArray,
+    keep: Keep = at_once,
 ) -> Imagined:
     """Follow `actions` in `world` from `first_states`, with no termination or truncation.
 
@@ -92,16 +96,32 @@ def imagine(
     back = trajectory % size * each + trajectory // size
 
     @eqx.filter_jit
-    def run(world, states, actions, key):
+    def block(world, states, actions, key, first):
         def step(state, inputs):
             action, index = inputs
             after = world.predict(state, action, jax.random.fold_in(key, index))
             return after.next_state, Imagined(*after)
 
-        return jax.lax.scan(step, states, (actions, jnp.arange(len(actions))))[1]
+        return jax.lax.scan(step, states, (actions, first + jnp.arange(len(actions))))
 
-    imagined = run(world, jnp.asarray(first_states[place]), jnp.asarray(actions[:, place]), key)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:, back], imagined)
+    steps, length = len(actions), min(len(actions), BLOCK_STEPS)
+    # filled up, so that every block compiles as one program
+    longer = np.resize(
+        actions[:, place], (-(-steps // length) * length, *actions[:, place].shape[1:])
+    )
+    states, parts = first_states[place], []
+    for first in range(0, steps, length):
+
+        def compute(states=states, first=first):
+            given = (states, longer[first : first + length], key, np.int32(first))
+            after, part = block(world, *map(jnp.asarray, given))
+            return {"after": after} | vars(part)
+
+        part = dict(keep(f"imagined_{first}", compute))
+        states = part.pop("after")
+        parts.append(part)
+    whole = {name: np.concatenate([part[name] for part in parts])[:steps] for name in parts[0]}
+    return Imagined(**{name: array[:, back] for name, array in whole.items()})
 
 
 def beyond_squares(measure: Callable) -> Callable:
@@ -125,11 +145,27 @@ def follow(
     first_states: Float[np.ndarray, "trajectory state"],
     actions: Float[np.ndarray, "step trajectory action"],
     origin: Origin | None = None,
+    keep: Keep = at_once,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The true states (step, trajectory, state) and rewards (step, trajectory) after each step.
 
     States are measured from `origin`.
     """
+    count, parts = actions.shape[1], []
+    for first in range(0, count, BLOCK_TRAJECTORIES):
+        these = slice(first, first + BLOCK_TRAJECTORIES)
+
+        def compute(these=these):
+            return _followed(oracle, first_states[these], actions[:, these], origin)
+
+        parts.append(keep(f"followed_{first}", compute))
+    states, rewards = (
+        np.concatenate([part[name] for part in parts], axis=1) for name in ("states", "rewards")
+    )
+    return states, rewards
+
+
+def _followed(oracle, first_states, actions, origin) -> dict[str, np.ndarray]:
     states = np.empty((*actions.shape[:2], first_states.shape[1]), np.float32)
     rewards = np.empty(actions.shape[:2], np.float32)
     for trajectory, first_state in enumerate(first_states):
@@ -137,7 +173,7 @@ def follow(
         for step, action in enumerate(actions[:, trajectory]):
             state, rewards[step, trajectory] = oracle.step(action)
             states[step, trajectory] = measured_from(state, origin)
-    return states, rewards
+    return {"states": states, "rewards": rewards}
 
 
 def rms(values: Float[np.ndarray, "... state"]) -> Float[np.ndarray, "..."]:
@@ -168,23 +204,25 @@ def compounding_errors(
     key: PRNGKeyArray,
     oracle: LocomotionOracle | PendulumOracle | None,
     origin: Origin | None = None,
+    keep: Keep = at_once,
 ) -> dict[str, np.ndarray]:
     """All errors (eq. 54), as float32 arrays (step, trajectory); step 0 is after one action.
 
     `rmse`, `reward_error` against the log; `rms`, `uncertainty` of the imagined states; with an
     oracle also `oracle_rmse`, `oracle_reward_error` against the true environment, which go on
-    beyond the logged actions. `origin` is what the logged states are measured from.
+    beyond the logged actions. `origin` is what the logged states are measured from;
+    `keep` keeps each finished piece of the work.
     """
     first_states = logged.states[0]
     steps = len(logged.rewards) if oracle is None else len(logged.actions)
     actions = logged.actions[:steps]
-    imagined = imagine(world, first_states, actions, key)
+    imagined = imagine(world, first_states, actions, key, keep)
     with np.errstate(over="ignore", invalid="ignore"):
         arrays = error_arrays(imagined, logged.states[1:], logged.rewards)
         arrays["rms"] = _carried(rms(imagined.states))
         arrays["uncertainty"] = _carried(imagined.uncertainty)
     if oracle is not None:
-        truth = follow(oracle, first_states, actions, origin)
+        truth = follow(oracle, first_states, actions, origin, keep)
         against = error_arrays(imagined, *truth)
         arrays |= {f"oracle_{name}": array for name, array in against.items()}
     with np.errstate(over="ignore"):

@@ -14,6 +14,7 @@ from figures.error_quantiles import step_medians
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
+from harness.run.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
 from programs.world_data import WorldData
 from programs.world_model import build_world, training_uncertainties
@@ -42,7 +43,11 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))
     key = jax.random.key(config.seed)
     oracle = _oracle_of(config)
-    arrays = compounding_errors(world, logged, key, oracle, dataset.origin)
+    numbers = [np.asarray(leaf) for leaf in jax.tree.leaves(world)]
+    told_by = f"{config.collect.unc_type} {config.seed} {type(oracle).__name__} {config.engine}"
+    sources = (told_by, logged.states, logged.actions, *numbers)
+    pieces = Pieces(run.path / "pieces", sources)
+    arrays = compounding_errors(world, logged, key, oracle, dataset.origin, pieces)
     if oracle is not None:
         arrays |= _engine_arrays(config, logged.rewards.shape[1])
     inputs = WorldData.from_dataset(dataset, task).inputs
@@ -69,6 +74,7 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
         print(f"{name} {value:.4g}")
     print(f"arrays {path}", flush=True)
     run.finish([path], **median)
+    pieces.clear()
 
 
 def _engine_arrays(config: ContinuousConfig, trajectories: int) -> dict[str, np.ndarray]:

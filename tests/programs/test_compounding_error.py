@@ -17,9 +17,11 @@ from figures.compounding import plot_compounding, spearman
 from figures.error_files import error_file, save_errors
 from figures.error_quantiles import step_quantiles
 from harness.configuration.groups import EnvConfig
+from harness.run.pieces import Pieces
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.world import Prediction, World
+from programs import compounding_error
 from programs.compounding_error import (
     ORACLE_HORIZONS,
     beyond_squares,
@@ -182,6 +184,47 @@ def test_following_logged_actions_in_the_true_pendulum_gives_the_log():
     assert arrays["oracle_rmse"].shape == (60, 3)
     assert np.isfinite(arrays["oracle_rmse"]).all()
     np.testing.assert_allclose(arrays["oracle_rmse"][:20], arrays["rmse"][:20], atol=1e-3)
+
+
+def test_a_study_that_is_stopped_anywhere_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(compounding_error, "BLOCK_STEPS", 16)
+    monkeypatch.setattr(compounding_error, "BLOCK_TRAJECTORIES", 2)
+    env = EnvConfig(id="Pendulum-v1", horizon=30, ref_min=-1220.0, ref_max=-150.0)
+    task = get_task("pendulum", "pendulum-random-v1", env)
+    logged = logged_trajectories(pendulum_dataset(), task, np.random.default_rng(0), most=3)
+    oracle = make_oracle("pendulum", "pendulum-random-v1", env)
+    world = LinearWorld(jnp.ones(1), 30)
+    whole = compounding_errors(world, logged, jax.random.key(0), oracle)
+    computed = []
+
+    def stopped(name, compute):
+        def once():
+            if len(computed) == len(set(computed)) and name not in computed:
+                computed.append(name)
+                raise KeyboardInterrupt
+            return compute()
+
+        return Pieces(tmp_path, ["a study"])(name, once)
+
+    while True:
+        try:
+            arrays = compounding_errors(world, logged, jax.random.key(0), oracle, None, stopped)
+            break
+        except KeyboardInterrupt:
+            continue
+    assert computed == [f"imagined_{i}" for i in (0, 16, 32, 48)] + ["followed_0", "followed_2"]
+    assert arrays.keys() == whole.keys()
+    for name, array in whole.items():
+        np.testing.assert_array_equal(arrays[name], array, name)
+    # a damaged piece, and one of other inputs, are computed again
+    (piece,) = tmp_path.rglob("imagined_16.npz")
+    piece.write_bytes(piece.read_bytes()[:-9])
+    again = compounding_errors(
+        world, logged, jax.random.key(0), oracle, None, Pieces(tmp_path, ["a study"])
+    )
+    np.testing.assert_array_equal(again["rmse"], whole["rmse"])
+    Pieces(tmp_path, ["another"])("imagined_0", lambda: {"x": np.zeros(1)})
+    assert len(list(tmp_path.rglob("imagined_0.npz"))) == 2
 
 
 def test_quantiles_over_the_trajectories_that_are_left():
