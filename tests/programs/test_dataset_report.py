@@ -1,0 +1,65 @@
+"""The page about a dataset, with the uncertainty of a world model on it."""
+
+import jax
+import numpy as np
+import pytest
+
+from experience.data import own_file
+from experience.data.rows import Dataset
+from harness.errors import UserError
+from offline_world.checkpoint import save_ensemble
+from offline_world.modules import Ensemble
+from programs.dataset_report import report, task_of
+
+
+@pytest.fixture
+def file(tmp_path):
+    rng = np.random.default_rng(0)
+    timeouts = np.arange(400) % 20 == 19
+    states = rng.normal(size=(400, 3)).astype(np.float32)
+    rows = Dataset(
+        observations=states,
+        actions=rng.uniform(-1, 1, (400, 1)).astype(np.float32),
+        rewards=rng.normal(size=400).astype(np.float32),
+        terminals=np.zeros(400, bool),
+        timeouts=timeouts,
+        next_observations=np.roll(states, -1, axis=0),
+    )
+    own_file.write(tmp_path / "walk.hdf5", rows, {})
+    return tmp_path / "walk.hdf5"
+
+
+def test_a_file_with_a_world_model(file, tmp_path):
+    ensemble = Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0))
+    save_ensemble(tmp_path / "model.eqx", ensemble)
+    task, scored = task_of(str(file), 20, -10.0, 10.0)
+    paths = report(task, tmp_path / "out", scored=scored, world_model=tmp_path / "model.eqx")
+    assert sorted(path.suffix for path in paths) == [".md", ".npz", ".pdf", ".png"]
+    page = (tmp_path / "out/walk.md").read_text()
+    for word in (
+        "400 rows in 20 episodes",
+        "20 by timeout",
+        "Effective rank",
+        "walk.png",
+        "| return",
+    ):
+        assert word in page
+    with np.load(tmp_path / "out/walk.npz") as arrays:
+        # rows that end an episode by timeout are not the world model's
+        assert len(arrays["uncertainties"]) == 380 and (arrays["uncertainties"] > 0).all()
+        assert len(arrays["outcome"]) == 20
+
+
+def test_what_cannot_be_reported(file, tmp_path):
+    with pytest.raises(UserError, match="neither"):
+        task_of("hopper-mediun-v2", None, None, None)
+    with pytest.raises(UserError, match="--horizon"):
+        task_of(str(file), None, None, None)
+    assert task_of("hopper-medium-v2", None, None, None)[1]
+    task, scored = task_of(str(file), 20, None, None)
+    assert not scored
+    ensemble = Ensemble(2, 6, 5, 8, residual=4, key=jax.random.key(0))
+    save_ensemble(tmp_path / "other.eqx", ensemble)
+    with pytest.raises(UserError, match="size 4"):
+        report(task, tmp_path / "out", world_model=tmp_path / "other.eqx")
+    assert not (tmp_path / "out").exists()
