@@ -9,11 +9,23 @@ export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.5
 PENDULUM := --config-path=configs/pendulum --config-name=base seed=0
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo demo-loco test test-slow lint format clean
 
 demo: $(VENV)/.installed
 	$(RUN) offline_world/cont_ensemble.py $(subst configs,../configs,$(PENDULUM))
 	$(RUN) offline_cont.py $(PENDULUM)
+
+# Real locomotion: data, world model, agent, evaluation with a film. docs/locomotion.md.
+LOCO := --config-name=base dataset_name=halfcheetah-own-random-v2 seed=0
+LOCO_RUN := runs/offline_cont/halfcheetah-own-random-v2/default/seed0
+stage = @began=$$(date +%s); $(RUN) $(2) && echo "$(1): $$(( $$(date +%s) - began )) s"
+
+demo-loco: $(VENV)/.installed-video
+	$(call stage,data,make_dataset.py halfcheetah-own-random-v2 --rows 200000)
+	$(call stage,world model,offline_world/cont_ensemble.py --config-path=../configs/loco_small $(LOCO))
+	$(call stage,agent,offline_cont.py --config-path=configs/loco_small $(LOCO))
+	$(call stage,evaluation,evaluate.py $(LOCO_RUN) --episodes 20 --video $(LOCO_RUN)/film.mp4)
+	@echo "curves $(LOCO_RUN)/plots/learning.png"
 
 test: lint
 	$(RUN) -m pytest -n 2 --dist loadfile
@@ -39,6 +51,10 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@echo "installing into $(VENV), with the tests' tools (about 1.5 GB; minutes on a first call)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-video: $(VENV)/.installed
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[video]'
+	@touch $@
 
 $(VENV)/bin/python:
 	@if [ -z "$(PYTHON)" ]; then \

@@ -236,6 +236,18 @@ def test_every_configured_dataset_is_known(domain):
         assert task.dataset_name == config.dataset_name
 
 
+def test_the_small_preset_is_for_every_robot_and_holds_whole_episodes():
+    for robot in ("halfcheetah", "hopper", "walker2d"):
+        for name in ("base", "base_markov", "base_no_ln"):
+            config = load_config(f"loco_small/{name}", [f"dataset_name={robot}-own-random-v2"])
+            task = get_task(config.domain, config.dataset_name, config.env)
+            assert config.train.batch_size > task.horizon
+            # updates between two collections, at most: a short run needs fresh data
+            between = config.collect.parallel_size * task.horizon * config.train.utd
+            assert between <= config.train.grad_steps / 10
+            assert config.ensemble.save_dir.startswith("offline_world/ckpt/loco_small")
+
+
 def test_a_typed_epoch_cap_wins():
     name = "dataset_name=hopper-random-v2"
     for typed, wanted in (("7", 7), ("null", None)):

@@ -1,0 +1,56 @@
+"""Keep of an agent's run what results/ needs: one row of metrics for each evaluation.
+
+    python results/thin.py runs/.../default/seed* --out results/loco
+
+Each run becomes <out>/<setting>_<seed> (or as --name says) with config.yaml and metrics.jsonl. A
+row has the evaluation and the latest value of every other figure, so that score, planning horizon
+and Q-values stand side by side; plot_results.py reads the folders as it reads runs.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from harness.files import write_text  # noqa: E402
+from harness.log import metrics  # noqa: E402
+from harness.log.metrics_file import read_rows  # noqa: E402
+from harness.run.entry import reported_errors  # noqa: E402
+
+
+def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with a score, each with the last value before it of what else was logged."""
+    kept, latest = [], {}
+    for row in rows:
+        latest |= row
+        if metrics.SCORE in row:
+            kept.append(dict(latest))
+    return kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="run directories")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--name", help="of the copy, for a single run")
+    options = parser.parse_args()
+    for run in options.runs:
+        folder = options.out / (
+            options.name or f"{run.parent.name}_{run.name.removeprefix('seed')}"
+        )
+        rows = thinned(read_rows(run / "metrics.jsonl"))
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_text(folder / "metrics.jsonl", text)
+        shutil.copy(run / "config.yaml", folder)
+        print(f"{folder}: {len(rows)} evaluations")
+
+
+if __name__ == "__main__":
+    with reported_errors():
+        main()
