@@ -77,8 +77,6 @@ def test_scaler_matches_the_published_one_and_inverts():
     close(scaler.targets(g["observations"], g["rewards"]), g["targets"])
     close(scaler.input_std, g["input_std"])
     close(scaler.target_std, g["output_std"])
-    constant = (g["inputs"] == 0).all(0)
-    assert constant.any() and (scaler.input_std[constant] == 1.0).all()
     state, reward = scaler.unscale(g["targets"])
     close(state, g["observations"])
     close(reward, g["rewards"])
