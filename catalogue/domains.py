@@ -1,9 +1,13 @@
 """The domains: benchmarks whose datasets are published, and tasks that a config describes."""
 
+D4RL_LOCO, NEORL, ADROIT, ANTMAZE = "d4rl_loco", "neorl", "adroit", "antmaze"
 #: Environment and dataset are known by the dataset's name.
-PUBLISHED = ("d4rl_loco", "neorl", "adroit", "antmaze")
+PUBLISHED = (D4RL_LOCO, NEORL, ADROIT, ANTMAZE)
 
-#: The `env` group of the config describes them. `custom` is a user's own; `pendulum` is embedded
-#: and makes its own data.
+#: A user's own environment; and the embedded task, which makes its own data.
 CUSTOM, PENDULUM = "custom", "pendulum"
+#: The `env` group of the config describes them.
 DESCRIBED = (CUSTOM, PENDULUM)
+
+#: What `domain` of a continuous agent may be.
+ALL = (*PUBLISHED, *DESCRIBED)

@@ -62,9 +62,9 @@ _D4RL = {
     "antmaze": (1000, 0.0, 1.0, 29, 8),
 }
 _D4RL_DOMAINS = {
-    "d4rl_loco": ("halfcheetah", "hopper", "walker2d"),
-    "adroit": ("pen", "door", "hammer"),
-    "antmaze": ("antmaze",),
+    domains.D4RL_LOCO: ("halfcheetah", "hopper", "walker2d"),
+    domains.ADROIT: ("pen", "door", "hammer"),
+    domains.ANTMAZE: ("antmaze",),
 }
 # One more observation than D4RL's: the x position.
 _NEORL_DIMS = {"HalfCheetah-v3": (18, 6), "Hopper-v3": (12, 3), "Walker2d-v3": (18, 6)}
@@ -74,7 +74,7 @@ DATASETS: dict[str, tuple[str, ...]] = {
         domain: tuple(name for name in D4RL_URLS if name.split("-")[0] in first_words)
         for domain, first_words in _D4RL_DOMAINS.items()
     },
-    "neorl": tuple(NEORL_DATASETS),
+    domains.NEORL: tuple(NEORL_DATASETS),
 }
 # where the embedded task's data is made, relative to the working directory
 _PENDULUM_FOLDER = "offline_world/data"
@@ -129,12 +129,14 @@ def domain_of(dataset_name: str) -> str | None:
 
 
 def _published_task(domain: str, dataset_name: str) -> Task:
-    return _neorl_task(dataset_name) if domain == "neorl" else _d4rl_task(domain, dataset_name)
+    if domain == domains.NEORL:
+        return _neorl_task(dataset_name)
+    return _d4rl_task(domain, dataset_name)
 
 
 def _d4rl_task(domain: str, dataset_name: str) -> Task:
     horizon, ref_min, ref_max, state_dim, action_dim = _D4RL[dataset_name.split("-")[0]]
-    goal_reaching = domain == "antmaze"
+    goal_reaching = domain == domains.ANTMAZE
     if dataset_name.startswith("antmaze-umaze"):
         horizon = 700
     return Task(
@@ -157,7 +159,7 @@ def _neorl_task(dataset_name: str) -> Task:
     ref_min, ref_max = reference_returns(dataset_name)
     state_dim, action_dim = _NEORL_DIMS[NEORL_DATASETS[dataset_name].task]
     return Task(
-        domain="neorl",
+        domain=domains.NEORL,
         dataset_name=dataset_name,
         source="neorl",
         horizon=1000,

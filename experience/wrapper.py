@@ -98,12 +98,12 @@ def _make_pendulum(dataset_name: str, env_config: Any) -> "gym.Env":
 
 
 _FACTORIES = {
-    "d4rl_loco": _make_d4rl,
-    "neorl": _make_neorl,
-    "adroit": _make_d4rl,
-    "antmaze": _make_antmaze,
-    "custom": _make_custom,
-    "pendulum": _make_pendulum,
+    domains.D4RL_LOCO: _make_d4rl,
+    domains.NEORL: _make_neorl,
+    domains.ADROIT: _make_d4rl,
+    domains.ANTMAZE: _make_antmaze,
+    domains.CUSTOM: _make_custom,
+    domains.PENDULUM: _make_pendulum,
 }
 
 

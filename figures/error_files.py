@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogue import domains
 from experience import tasks
 from experience.data.pendulum import LAWS, PUMP
 from experience.own_names import published_relative
@@ -104,14 +105,14 @@ def elsewhere_task(config: ContinuousConfig) -> Task:
     its own, which is the default there. Raises UserError for other environments and names.
     """
     name = config.eval_dataset
-    if name is None and config.domain == "pendulum":
+    if name is None and config.domain == domains.PENDULUM:
         name = PUMP
     if name is None:
         raise UserError(
             "eval_dataset must say which trajectories to follow: add for example"
             " +eval_dataset=medium-replay-v2"
         )
-    if config.domain == "custom":
+    if config.domain == domains.CUSTOM:
         env = dataclasses.replace(config.env, dataset_path=name)
         return get_task(config.domain, Path(name.removeprefix("minari:")).stem, env)
     name = full_name(config.domain, config.dataset_name, name)
@@ -121,8 +122,8 @@ def elsewhere_task(config: ContinuousConfig) -> Task:
 
 def full_name(domain: str, train_dataset: str, name: str) -> str:
     """`name`, or `name` behind the environment of `train_dataset` if it is only a suffix."""
-    known = LAWS if domain == "pendulum" else DATASETS[domain]
-    relatives = () if domain == "pendulum" else known
+    known = LAWS if domain == domains.PENDULUM else DATASETS[domain]
+    relatives = () if domain == domains.PENDULUM else known
     words = train_dataset.split("-")
     environment = words[0]
     names = [name, *("-".join([*words[:count], name]) for count in range(1, len(words)))]

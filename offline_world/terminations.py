@@ -100,10 +100,14 @@ def _antmaze(goal_x: float, goal_y: float) -> TerminationFn:
 
 # By the beginning of the dataset's name.
 _RULES: dict[str, dict[str, TerminationFn]] = {
-    "d4rl_loco": {"halfcheetah-": _never, "hopper-": _hopper, "walker2d-": _walker2d},
-    "neorl": {"HalfCheetah-v3-": _never, "Hopper-v3-": _hopper_v3, "Walker2d-v3-": _walker2d_v3},
-    "adroit": {"pen-": _pen, "door-": _never, "hammer-": _never},
-    "antmaze": {
+    domains.D4RL_LOCO: {"halfcheetah-": _never, "hopper-": _hopper, "walker2d-": _walker2d},
+    domains.NEORL: {
+        "HalfCheetah-v3-": _never,
+        "Hopper-v3-": _hopper_v3,
+        "Walker2d-v3-": _walker2d_v3,
+    },
+    domains.ADROIT: {"pen-": _pen, "door-": _never, "hammer-": _never},
+    domains.ANTMAZE: {
         "antmaze-umaze-": _antmaze(0.75, 8.75),
         "antmaze-medium-": _antmaze(20.75, 20.75),
         "antmaze-large-": _antmaze(32.75, 24.75),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from catalogue import domains
 from experience import tasks
 from experience.data import own_file
 from experience.data.recording import record_blocks
@@ -148,7 +149,7 @@ def _mixed(order: Order) -> Dataset:
 
 def _domain_of(order: Order) -> str:
     if order.env_id is not None:
-        return "custom"
+        return domains.CUSTOM
     domain = tasks.domain_of(order.name)
     if domain is None:
         raise UserError(

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from catalogue import domains
 from experience.real.evaluator import Evaluation, evaluate
 from experience.real.vector import AbstractVectorEnv
 from experience.tasks import Task
@@ -75,7 +76,7 @@ def figures(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _picture_maker(task: Task) -> Draw:
-    return _maze_pictures(task) if task.domain == "antmaze" else _no_pictures
+    return _maze_pictures(task) if task.domain == domains.ANTMAZE else _no_pictures
 
 
 def _no_pictures(evaluation: Evaluation, folder: Path, step: int) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
+from catalogue import domains
 from experience.data.dataset import Dataset, check_dimensions, load_dataset
 from experience.data.transitions import world_transitions
 from experience.tasks import Task
@@ -63,7 +64,7 @@ def load_checked(config: ContinuousConfig, task: Task) -> Dataset:
     mistake must show before hours of training.
     """
     dataset = load_dataset(task)
-    if config.domain == "custom":
+    if config.domain == domains.CUSTOM:
         with closing(make_env(config.domain, config.dataset_name, config.env)) as env:
             sizes = env.observation_space.shape[0], env.action_space.shape[0]
         check_dimensions(dataset, *sizes, f"dataset {config.dataset_name}")

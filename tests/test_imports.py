@@ -24,7 +24,7 @@ ROOMS = {
     },
     "neorl": {"harness"},
     "harness": {"catalogue"},
-    "figures": {"experience", "offline_world.bandit_task", "harness"},
+    "figures": {"experience", "offline_world.bandit_task", "catalogue", "harness"},
     "programs": {
         "layers",
         "memory",

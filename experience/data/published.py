@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from catalogue.domains import D4RL_LOCO, NEORL
 from experience.data.dataset import check_dimensions
 from experience.data.sources import hdf5, neorl_npz
 from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_path
@@ -33,7 +34,7 @@ class PublishedFile:
         else:
             dataset = hdf5.read(path, self.name, remedy)
         check_dimensions(dataset, task.state_dim, task.action_dim, self.name)
-        if self.domain == "d4rl_loco" and dataset.next_observations is None:
+        if self.domain == D4RL_LOCO and dataset.next_observations is None:
             raise UserError(f"{self.name} lacks the array 'next_observations'; {remedy}")
 
 
@@ -47,7 +48,7 @@ def published_files(mirror: str | None = None) -> dict[str, PublishedFile]:
         raise UserError(f"--mirror {mirror!r} is not an address such as https://host/folder")
 
     def published(name: str, domain: str) -> PublishedFile:
-        if domain == "neorl":
+        if domain == NEORL:
             url, path, md5 = NEORL_DATASETS[name].url, dataset_path(name), NEORL_DATASETS[name].md5
         else:
             url, path, md5 = D4RL_URLS[name], d4rl_path(name), None

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from catalogue import domains
 from experience.wrapper import PENDULUM_ID, make_env
 from harness.errors import UserError
 
@@ -26,7 +27,7 @@ class LocomotionOracle:
         self._env = env.unwrapped
         self._simulation = innermost(env)
         self._positions = self._simulation.model.nq
-        self._lacks_x = domain == "d4rl_loco"
+        self._lacks_x = domain == domains.D4RL_LOCO
 
     def set_state(self, observation: Float[np.ndarray, " state"]) -> None:
         """Put the robot where `observation` was made, with the engine's memory cleared."""
@@ -46,7 +47,7 @@ class PendulumOracle:
     """Steps gymnasium's Pendulum-v1 from an observation [cos angle, sin angle, velocity]."""
 
     def __init__(self):
-        env = make_env("pendulum", PENDULUM_ID)
+        env = make_env(domains.PENDULUM, PENDULUM_ID)
         env.reset(seed=0)
         self._env = env.unwrapped
         self._pendulum = self._env.modern.unwrapped
@@ -70,10 +71,10 @@ def make_oracle(
     **Raises:** `UserError` for tasks whose full state an observation does not give (Adroit,
     AntMaze) and for custom environments other than Pendulum-v1.
     """
-    if domain in ("d4rl_loco", "neorl"):
+    if domain in (domains.D4RL_LOCO, domains.NEORL):
         return LocomotionOracle(domain, dataset_name, engine)
     env_id = None if env_config is None else env_config.id
-    if (domain == "pendulum" and not env_id) or env_id == PENDULUM_ID:
+    if (domain == domains.PENDULUM and not env_id) or env_id == PENDULUM_ID:
         return PendulumOracle()
     raise UserError(
         f"dataset_name={dataset_name} of domain {domain} has no oracle environment, as its "

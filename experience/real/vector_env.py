@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from catalogue import domains
 from experience.data.origin import Origin
 from experience.real.local_envs import LocalVectorEnv
 from experience.real.vector import AbstractVectorEnv
@@ -31,7 +32,7 @@ def make_vector_env(
     """
     if workers is None:
         # A step of the pendulum costs less than a message to another process.
-        workers = 1 if domain == "pendulum" else usable_cores()
+        workers = 1 if domain == domains.PENDULUM else usable_cores()
     workers = min(workers, copies)
     if workers <= 1:
         return LocalVectorEnv(domain, dataset_name, copies, env_config, engine, origin)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
+from catalogue import domains
 from experience.data.origin import Origin, measured_from
 from experience.data.recording import AbstractBehaviour
 from experience.real.evaluator import copy_seeds
@@ -29,7 +30,6 @@ WIDTH, HEIGHT = 480, 360
 #: Pictures a second at most; a film runs at the simulation's own speed.
 FASTEST = 30
 #: Domains whose environments draw themselves.
-_GYMNASIUM = ("custom", "pendulum")
 
 
 def check_video(path: Path, engine: str = "mujoco") -> None:
@@ -114,7 +114,7 @@ def _play(
 
 
 def _drawable(task: Task, env_config: Any) -> "gym.Env":
-    if task.domain not in _GYMNASIUM:
+    if task.domain not in domains.DESCRIBED:
         return make_env(task.domain, task.dataset_name, env_config)
     # pygame shall not look for a screen, and complain that there is none
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -127,11 +127,11 @@ def _camera(env: "gym.Env", task: Task) -> Any:
     """Something with `picture` and `close`."""
     from experience.engine.seeding import innermost
 
-    if task.domain in _GYMNASIUM:
+    if task.domain in domains.DESCRIBED:
         return _OwnPictures(innermost(env).modern)
     from experience.engine.camera import Camera
 
-    return Camera(innermost(env).sim, WIDTH, HEIGHT, from_above=task.domain == "antmaze")
+    return Camera(innermost(env).sim, WIDTH, HEIGHT, from_above=task.domain == domains.ANTMAZE)
 
 
 class _OwnPictures:

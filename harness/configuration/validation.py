@@ -99,6 +99,10 @@ def _check_sizes(config: Any) -> None:
 
 def _check_continuous(config: Any) -> None:
     collect, model = config.collect, config.model
+    if config.domain not in domains.ALL:
+        raise UserError(
+            f"domain={config.domain} is not known: give one of {', '.join(domains.ALL)}"
+        )
     if collect.unc_quantile == 0:
         raise UserError(
             "collect.unc_quantile=0 would cut every rollout at its first step: give a value in"

@@ -44,6 +44,7 @@ MISTAKES = [
     ("pendulum/base", "engine=pybullet", ["engine=pybullet", "mujoco, mujoco_py"]),
     ("pendulum/base", "wandb.mode=maybe", ["wandb.mode=maybe", "offline"]),
     ("pendulum/base", "dataset_name=", ["dataset_name"]),
+    ("pendulum/base", "domain=cartpole", ["domain=cartpole", "d4rl_loco", "custom"]),
     ("pendulum/base", "save_agent=true", ["save_agent_root=<folder>"]),
     ("pendulum/base", "load_agent_path=no/such.eqx", ["no/such.eqx", "does not exist"]),
     ("pendulum/base", "env.ref_max=-1220", ["ref_min", "ref_max", "scores 0 and 1"]),
