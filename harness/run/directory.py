@@ -73,6 +73,10 @@ class RunDirectory:
             "figures": figures,
         }
         write_text(self._finished_file, json.dumps(record, indent=2) + "\n")
+        self.clear()
+
+    def clear(self) -> None:
+        """Removes what a finished run needs no more."""
         shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     def depends_on(self, file: Path) -> None:

@@ -103,6 +103,8 @@ def reported_errors() -> Iterator[None]:
 
 def _start(main: Callable, config: Any, run: Any) -> None:
     if run.finished:
+        # a kill may have come between the record and the end of the checkpoint
+        run.clear()
         figures = "".join(f", {name} {figure:.4g}" for name, figure in run.figures.items())
         print(
             f"{run.path} is finished{figures}; to run it again, remove it or give run_dir=<folder>"
