@@ -14,6 +14,7 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    InterpolationResolutionError,
     OmegaConfBaseException,
     ValidationError,
 )
@@ -99,7 +100,7 @@ def _sentence(error: Exception) -> str:
         # OmegaConf names the first part that it does not know, Hydra the whole key.
         typed = re.match(r"Could not override '(.+)'", str(error))
         return _unknown_key(typed[1] if typed else cause.full_key, _known_to(cause))
-    if isinstance(cause, ValidationError):
+    if isinstance(cause, ValidationError | InterpolationResolutionError) and cause.full_key:
         return f"{cause.full_key}: {_first_line(cause)}"
     if isinstance(error, MissingConfigException):
         return _missing_file(error)

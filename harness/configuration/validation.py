@@ -47,6 +47,8 @@ def _check_value(key: str, value: Any, a_field: Field) -> None:
     interval, names = interval_of(a_field), names_of(a_field)
     if interval is not None and value is not None and not interval.contains(value):
         raise UserError(f"{key}={value} is out of range: give a value in {interval.text}")
+    if isinstance(value, str) and not value.isprintable():
+        raise UserError(f"{key}={value!r} has characters that no name has: leave them out")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{key}={value} is no finite number: give one")
     # tables are looked up only where a word was changed: they may take a while to load

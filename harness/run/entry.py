@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -10,7 +11,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from harness.checkout import CONFIG_ROOT
 from harness.configuration.composition import as_config, known_keys, readable_errors
@@ -21,6 +22,8 @@ from harness.run.directory import open_run
 from harness.run.interrupts import Interrupted, raised_at_once
 
 _USER_ERROR = 2
+# What somebody typed may be longer than anyone can read.
+_LONGEST_SENTENCE = 1500
 _PATHS = ("load_agent_path", "run_dir", "run_root", "save_agent_root")
 
 
@@ -44,14 +47,19 @@ def program(
     """
 
     def decorate(main: Callable) -> Callable[[], None]:
+        began = threading.Event()
+
         @wraps(main)
         def job(composed: DictConfig) -> None:
+            began.set()
             settings = HydraConfig.get()
-            overrides = list(settings.overrides.task)
+            # as typed: what they refer to may not exist
+            overrides = OmegaConf.to_container(settings.overrides.task, resolve=False)
             if settings.mode == RunMode.MULTIRUN:
                 print(f"job {settings.job.num}: {' '.join(overrides)}", flush=True)
             try:
-                config = _checked(as_config(composed, overrides), schema, name)
+                with readable_errors():
+                    config = _checked(as_config(composed, overrides), schema, name)
                 _cache_compilations()
                 if not keeps_run:
                     main(config)
@@ -70,6 +78,7 @@ def program(
         def run_program() -> None:
             # Hydra would print the errors in its own way and exit; they are told here instead.
             os.environ["HYDRA_FULL_ERROR"] = "1"
+            began.clear()
             sys.argv[1:] = _as_overrides(sys.argv[1:], flags)
             folder, _, file = default.rpartition("/")
             start = hydra.main(
@@ -77,11 +86,31 @@ def program(
             )(job)
             with reported_errors(), readable_errors():
                 check_sweep(sys.argv[1:], known_keys(schema))
-                start()
+                with _unreadable_command(began):
+                    start()
 
         return run_program
 
     return decorate
+
+
+@contextmanager
+def _unreadable_command(began: threading.Event) -> Iterator[None]:
+    """Says in one sentence what Hydra raises on its way to the job, where it has no word for it.
+
+    After the job `began`, errors are those of the program.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
+        if began.is_set():
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"the command line cannot be read ({reason}): correct it, or see --help"
+        ) from error
 
 
 @contextmanager
@@ -159,4 +188,8 @@ def _cache_compilations() -> None:
 
 
 def _say(text: str) -> None:
+    if len(text) > _LONGEST_SENTENCE:
+        text = f"{text[: _LONGEST_SENTENCE // 2]} … {text[-_LONGEST_SENTENCE // 2 :]}"
+    # a name may hold bytes that no encoding has
+    text = text.encode(errors="backslashreplace").decode()
     print(text, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-# Memory of one block: a writer holds two or three.
+# Memory of one block: a writer holds up to ten.
 _BLOCK_BYTES = 1 << 24
 
 

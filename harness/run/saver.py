@@ -31,7 +31,7 @@ KEPT = 2
 # Room for the file system's and the format's own records beside the arrays.
 _MARGIN_BYTES = 1 << 20
 # Blocks that wait to be written: a slow disk makes training wait, not memory grow.
-_WAITING = 2
+_WAITING = 8
 
 
 class Saver:
