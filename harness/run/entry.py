@@ -84,10 +84,9 @@ def program(
             start = hydra.main(
                 config_path=str(CONFIG_ROOT / folder), config_name=file, version_base="1.3"
             )(job)
-            with reported_errors(), readable_errors():
+            with reported_errors(), _unreadable_command(began), readable_errors():
                 check_sweep(sys.argv[1:], known_keys(schema))
-                with _unreadable_command(began):
-                    start()
+                start()
 
         return run_program
 
