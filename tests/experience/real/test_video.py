@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from experience.data.recording import UniformBehaviour
-from experience.real.video import check_video, film_episode
+from experience.real.evaluator import evaluate
+from experience.real.vector_env import make_vector_env
+from experience.real.video import _play, check_video, film_episode
 from experience.tasks import get_task
+from experience.wrapper import make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
@@ -84,3 +87,42 @@ def test_an_environment_without_pictures(tmp_path):
     with pytest.raises(UserError, match="no pictures"):
         film(tmp_path / "film.mp4", "custom", "x", 1, env)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_filmed_is_the_first_episode_of_the_evaluation():
+    def law(states):
+        return np.sin(10 * states[:, :3])
+
+    class Law(UniformBehaviour):
+        def act(self, states, rewards):
+            return law(states)
+
+    class Positions:
+        """Sees the joints' positions instead of light."""
+
+        def __init__(self, env):
+            from experience.engine.seeding import innermost
+
+            self._simulation = innermost(env).sim
+
+        def picture(self):
+            return self._simulation.data.qpos[1:].copy()
+
+    envs = make_vector_env("d4rl_loco", "hopper-own-x-v2", 2, workers=1)
+    played = evaluate(
+        lambda memory, observation, start: (law(observation), memory),
+        None,
+        envs,
+        horizon=40,
+        first_action=np.zeros(3, np.float32),
+        reward_shift=0.0,
+        ref_min=0.0,
+        ref_max=1.0,
+        seed=7,
+        keep_trajectories=True,
+    )
+    env = make_env("d4rl_loco", "hopper-own-x-v2")
+    seen = list(_play(Law(3), env, Positions(env), horizon=40, seed=7, every=1, origin=None))
+    states = played.trajectories[0]
+    assert 5 < len(seen) == len(states)
+    np.testing.assert_allclose(seen, states[:, :5], atol=1e-6)
