@@ -44,6 +44,10 @@ class Task:
     termination: str | None = None
     # a published dataset's name, under which its environment is registered
     environment: str | None = None
+    # whether own actions beyond [-1, 1] are cut off, and whether a termination rule may disagree
+    # with the terminal rows
+    clip_actions: bool = False
+    allow_termination_mismatch: bool = False
 
     @property
     def is_published(self) -> bool:
@@ -110,6 +114,7 @@ def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Ta
         dataset_name=dataset_name,
         source=split_source(path, "hdf5")[0],
         dataset_path=path,
+        clip_actions=env is not None and env.clip_actions,
         # ours ends where its environment does; only published AntMaze episodes run on
         ends_by_timeout_only=False,
     )
@@ -203,6 +208,8 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
         ref_max=env.ref_max,
         dataset_path=dataset_path,
         termination=env.termination,
+        clip_actions=env.clip_actions,
+        allow_termination_mismatch=env.allow_termination_mismatch,
     )
 
 

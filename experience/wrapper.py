@@ -46,6 +46,14 @@ def make_env(
     return SeededReset(env)
 
 
+def environment_name(domain: str, dataset_name: str, env_config: Any = None) -> str:
+    """What to call the environment of `make_env` when it is at fault."""
+    if domain in domains.DESCRIBED:
+        own = None if env_config is None else env_config.id
+        return f"env.id={own or PENDULUM_ID}"
+    return f"the environment of dataset_name={dataset_name}"
+
+
 def engine_info(domain: str, engine: str = "mujoco") -> EngineInfo:
     """The simulator behind `make_env(domain, ...)`, which this also makes ready for use.
 

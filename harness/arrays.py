@@ -23,6 +23,10 @@ class UnreadableArraysError(ValueError):
     """The file is missing, damaged or no npz file of numbers; the message says what was found."""
 
 
+class PickledArraysError(UnreadableArraysError):
+    """The file holds Python objects, which are never loaded."""
+
+
 def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """The arrays in an npz file, of those in `keys` (all if None) the ones that it has.
 
@@ -33,6 +37,8 @@ def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.nd
             names = stored.files if keys is None else [key for key in keys if key in stored.files]
             return {name: stored[name] for name in names}
     except _UNREADABLE as error:
+        if "allow_pickle" in str(error):
+            raise PickledArraysError("it holds pickled objects, which are never loaded") from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UnreadableArraysError(reason[0]) from error
 

@@ -15,6 +15,9 @@ State = Float[Array, " state"]
 Action = Float[Array, " action"]
 TerminationFn = Callable[[State, Action, State], Bool[Array, ""]]
 
+#: Rows that a rule is asked about at once.
+_BATCH = 1 << 16
+
 
 def termination_fn(domain: str, dataset_name: str, spec: str | None = None) -> TerminationFn:
     """The rule f(s, a, s') -> bool scalar of a dataset's environment; s' decides in all of ours.
@@ -54,6 +57,24 @@ def check_termination(rule: TerminationFn, state_dim: int, action_dim: int) -> N
     state = jax.ShapeDtypeStruct((state_dim,), jnp.float32)
     action = jax.ShapeDtypeStruct((action_dim,), jnp.float32)
     jax.eval_shape(rule, state, action, state)
+
+
+def ended_rows(
+    rule: TerminationFn,
+    states: Float[np.ndarray, "row state"],
+    actions: Float[np.ndarray, "row action"],
+    next_states: Float[np.ndarray, "row state"],
+) -> Bool[np.ndarray, " row"]:
+    """What `rule` says of every row: compiled once, and asked in batches."""
+    batched = jax.jit(jax.vmap(rule))
+    count = len(states)
+    size = min(count, _BATCH)
+    ended = np.empty(count, bool)
+    for start in range(0, count, size):
+        # the last batch reaches back, so that all have one shape
+        rows = slice(min(start, count - size), min(start, count - size) + size)
+        ended[rows] = batched(states[rows], actions[rows], next_states[rows])
+    return ended
 
 
 def _never(state: State, action: Action, next_state: State) -> Bool[Array, ""]:

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import numpy as np
 
-from experience.data.dataset import Dataset, check_dimensions, load_dataset
+from experience.data.dataset import Dataset, load_dataset
 from experience.histories import build_histories
 from experience.history_store import HistoryStore
 from experience.real.vector import AbstractVectorEnv
@@ -19,8 +19,16 @@ from harness.run.directory import RunDirectory
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent
 from programs.agent_files import rescue_agent
+from programs.environment_check import try_environment
 from programs.scoring import make_play, make_score
-from programs.training import finish, make_collect, make_save, start, train
+from programs.training import (
+    finish,
+    make_collect,
+    make_save,
+    require_whole_episodes,
+    start,
+    train,
+)
 from programs.world_data import ensemble_path
 from programs.world_model import build_world
 
@@ -36,7 +44,9 @@ def train_agent(
     `sample` draws an agent's batch from a replay: (replay, key, rows) → batch.
     """
     task = get_task(config.domain, config.dataset_name, config.env)
+    require_whole_episodes(config, task.horizon)
     dataset = load_dataset(task)
+    try_environment(config, task, dataset)
     with closing(make_test_envs(config, dataset)) as envs:
         world = build_world(config, task, dataset)
         run.depends_on(ensemble_path(config))
@@ -75,23 +85,24 @@ def train_agent(
 
 
 def load_histories(task: Task, dataset: Dataset) -> HistoryStore:
-    """The dataset's histories on the device; says how it was cut, where a mistake in it shows."""
+    """The dataset's histories on the device; says how many of its rows can be learned from."""
     tape = build_histories(
         dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
     )
     first = np.flatnonzero(tape.start)
     lengths = np.diff(first, append=len(tape.start)) - 1
     print(
-        f"histories: {len(lengths):,} of {lengths.min()} to {lengths.max()} transitions,"
-        f" {lengths.sum():,} of the dataset's {dataset.rows:,} rows",
+        f"histories: {len(lengths):,} of {lengths.min()} to {lengths.max()} transitions;"
+        f" {lengths.sum():,} of the dataset's {dataset.rows:,} rows"
+        f" ({lengths.sum() / dataset.rows:.1%}) can be learned from",
         flush=True,
     )
     return HistoryStore.from_tape(tape)
 
 
 def make_test_envs(config: ContinuousConfig, dataset: Dataset) -> AbstractVectorEnv:
-    """The real environments to evaluate in; UserError if the dataset is not theirs."""
-    envs = make_vector_env(
+    """The real environments to evaluate in, whose states are measured as those of `dataset`."""
+    return make_vector_env(
         config.domain,
         config.dataset_name,
         config.eval.real_episodes,
@@ -99,5 +110,3 @@ def make_test_envs(config: ContinuousConfig, dataset: Dataset) -> AbstractVector
         config.engine,
         origin=dataset.origin,
     )
-    check_dimensions(dataset, envs.state_dim, envs.action_dim, f"dataset {config.dataset_name}")
-    return envs

@@ -7,12 +7,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from catalogue import domains
 from experience.collector import Policy, collect
 from experience.data.origin import Origin
 from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
 from harness.configuration.schema import BanditConfig, ContinuousConfig
+from harness.errors import UserError
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at
 from harness.run import checkpoint
@@ -43,7 +45,9 @@ def start(
 
     `sample` draws an agent's batch from a replay: (replay, key, rows) → batch; `origin` is what the
     agent's states are measured from.
+    Raises UserError for tapes that the longest episode does not fit in.
     """
+    require_whole_episodes(config, horizon)
     replay, is_on_device = place_replay(
         config.train.replay,
         config.train.buffer_size,
@@ -66,6 +70,22 @@ def start(
 
     state = loop.TrainState(learner, replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0)
     return state, make_updates(agent.update, draw, config.seed)
+
+
+def require_whole_episodes(config: AgentConfig, horizon: int) -> None:
+    """Raise UserError if a tape of `train.batch_size` rows cuts an episode of `horizon` steps.
+
+    A tape is cut at its end: rows past its length would never be drawn, wherever the episode lies
+    on it, and an episode's imagined rows come last. Agents without memory draw single rows.
+    """
+    rows = config.train.batch_size
+    if hasattr(config.model, "memory") and rows <= horizon:
+        raise UserError(
+            f"train.batch_size={rows} is shorter than an episode of {horizon} steps, which takes"
+            f" {horizon + 1} rows, so that the ends of long episodes would never be learned from:"
+            f" give train.batch_size={horizon + 1} or more"
+            f"{', or a smaller env.horizon' if config.domain in domains.DESCRIBED else ''}"
+        )
 
 
 def train(

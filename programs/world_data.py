@@ -1,6 +1,5 @@
 """What a world model is made from: its dataset's rows, and the file that keeps it."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from catalogue import domains
-from experience.data.dataset import Dataset, check_dimensions, load_dataset
+from experience.data.dataset import Dataset, load_dataset
 from experience.data.transitions import world_transitions
 from experience.tasks import Task
-from experience.wrapper import make_env
 from harness.configuration.schema import ContinuousConfig
 from offline_world.scaler import Scaler, Statistics
 from offline_world.split import Data, continuous_holdout, split_rows
+from programs.environment_check import try_environment
+from programs.termination import compared_termination
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class WorldData:
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, task: Task) -> "WorldData":
-        rows = world_transitions(dataset)
+        rows = world_transitions(dataset, last_ending=not task.is_published)
         statistics = statistics_of(task)
         scaler = Scaler.fit(rows.states, rows.actions, rows.rewards, statistics)
         normalised = jnp.concatenate(
@@ -58,16 +58,15 @@ def statistics_of(task: Task) -> Statistics:
 
 
 def load_checked(config: ContinuousConfig, task: Task) -> Dataset:
-    """The dataset of `task`; UserError also if it is not of the environment that `config` names.
+    """The dataset of `task`, compared with its termination rule and a user's own environment.
 
-    The published environments' sizes are known. A user's own one is made for the comparison: a
-    mistake must show before hours of training.
+    The published environments' sizes are known. An own one is made and tried: a mistake must show
+    before hours of training. Raises UserError for each.
     """
     dataset = load_dataset(task)
-    if config.domain == domains.CUSTOM:
-        with closing(make_env(config.domain, config.dataset_name, config.env)) as env:
-            sizes = env.observation_space.shape[0], env.action_space.shape[0]
-        check_dimensions(dataset, *sizes, f"dataset {config.dataset_name}")
+    compared_termination(task, dataset)
+    if config.domain in domains.DESCRIBED:
+        try_environment(config, task, dataset)
     return dataset
 
 

@@ -16,8 +16,8 @@ from offline_world.criterion import relative_mse
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
-from offline_world.terminations import check_termination, in_own_units, termination_fn
 from offline_world.world import World
+from programs.termination import compared_termination
 from programs.world_data import WorldData, ensemble_path
 
 #: Keys that a world model's training shares with its agent's; the sizes of a collection are among
@@ -30,10 +30,8 @@ _WORLD_KEYS = (
 
 def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World:
     """The imagined environment (eq. 12, 16, 17, 20, 21) from the saved ensemble."""
+    termination = compared_termination(task, dataset)
     rows = WorldData.from_dataset(dataset, task)
-    rule = termination_fn(task.domain, task.dataset_name, task.termination)
-    termination = in_own_units(rule, dataset.origin)
-    check_termination(termination, rows.state_dim, rows.action_dim)
     ensemble = load_trained(config, rows.state_dim, rows.action_dim)
     _check_statistics(config, rows.statistics, dataset)
     collect = config.collect

@@ -60,6 +60,7 @@ HEAVY = {
 #: Modules that are themselves imported only inside functions: each is an adapter of what it needs.
 ADAPTERS = {
     "experience.engine.lookalike": {"mujoco"},
+    "experience.engine.drawing": {"mujoco"},
     "experience.engine.inertia": {"mujoco"},
     "experience.engine.camera": {"mujoco"},
     "experience.engine.mjrl_env": {"mujoco_py", "gym"},

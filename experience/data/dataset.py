@@ -4,6 +4,16 @@ import dataclasses
 
 import numpy as np
 
+from experience.data.checks.actions import actions_clipped, actions_outside
+from experience.data.checks.episodes import broken_episodes
+from experience.data.checks.finding import Finding
+from experience.data.checks.lengths import (
+    both_flags,
+    time_limits_as_terminals,
+    unknown_final_states,
+    unused_rows,
+)
+from experience.data.checks.verdict import judge
 from experience.data.origin import OriginOf, find_origin
 from experience.data.readers import READERS, Wanted, fetch, split_source
 from experience.data.rows import Dataset
@@ -12,23 +22,25 @@ from harness.errors import UserError
 
 __all__ = ["Dataset", "check_dimensions", "load_dataset"]
 
-# float32 arithmetic on the way into a file moves a bound by far less than this
-_ACTION_ROUNDING = 1e-4
-
 
 def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
     """The dataset of `task`, checked, with the task's reward shift added to its rewards (eq. 2).
 
-    Actions of a user's own data must lie in [-1, 1]; the published datasets are taken as they
-    are, because their environments clip. The states of own data are measured from `origin_of`
-    them, by default where float32 needs it. Pendulum's data is made first if its file is missing.
+    A user's own data is held to more than the published datasets, which are taken as they are
+    (their environments clip actions, for example) and only reported on: see docs/data.md. Own rows
+    that are terminal and timeouts at once count as terminal. The states of own data are measured
+    from `origin_of` them, by default where float32 needs it. Pendulum's data is made first if its
+    file is missing.
     Raises UserError for a missing or damaged file, missing keys, unequal lengths, NaN or inf,
-    wrong dimensions, actions out of bounds, and contradictory NeoRL episodes.
+    wrong dimensions, contradictory NeoRL episodes, and for own data also for actions out of bounds
+    and for ends of episodes that cannot be right.
     """
     dataset, where = _read(task, None if task.is_published else origin_of)
     check_dimensions(dataset, task.state_dim, task.action_dim, where)
-    if not task.is_published:
-        _check_actions(dataset.actions, where)
+    if task.is_published:
+        judge(_episode_findings(task, dataset), where, published=True)
+    else:
+        dataset = _checked_own(task, dataset, where)
     if task.reward_shift:
         shifted = dataset.rewards + np.float32(task.reward_shift)
         dataset = dataclasses.replace(dataset, rewards=shifted)
@@ -78,11 +90,29 @@ def _read(task: Task, origin_of: OriginOf | None) -> tuple[Dataset, str]:
     )
 
 
-def _check_actions(actions: np.ndarray, where: str) -> None:
-    outside = (np.abs(actions) > 1 + _ACTION_ROUNDING).any(axis=1)
-    if outside.any():
-        row = int(np.argmax(outside))
-        raise UserError(
-            f"{where}: 'actions' leaves [-1, 1], first in row {row} ({actions[row]}); "
-            "rescale the actions from the environment's bounds to [-1, 1]"
-        )
+def _checked_own(task: Task, dataset: Dataset, where: str) -> Dataset:
+    """A user's own data after its checks, with clipped actions if the task says so."""
+    judge(both_flags(dataset.terminals, dataset.timeouts), where, published=False)
+    dataset = dataclasses.replace(dataset, timeouts=dataset.timeouts & ~dataset.terminals)
+    if task.clip_actions:
+        judge(actions_clipped(dataset.actions), where, published=False)
+        dataset = dataclasses.replace(dataset, actions=np.clip(dataset.actions, -1, 1))
+    findings = actions_outside(dataset.actions, scaled_here=task.source == "minari")
+    findings += _episode_findings(task, dataset)
+    ends = dataset.timeouts | (dataset.terminals & (not task.ends_by_timeout_only))
+    findings += unused_rows(ends, task.horizon)
+    if not task.ends_by_timeout_only:
+        findings += time_limits_as_terminals(dataset.terminals, dataset.timeouts, task.horizon)
+    if dataset.next_observations is None:
+        findings += unknown_final_states(dataset.terminals)
+    judge(findings, where, published=False)
+    return dataset
+
+
+def _episode_findings(task: Task, dataset: Dataset) -> list[Finding]:
+    # a terminal row of these tasks is a success, after which the episode goes on
+    terminals = dataset.terminals & (not task.ends_by_timeout_only)
+    following = dataset.next_observations
+    if task.is_published and following is None:
+        return []
+    return broken_episodes(dataset.observations, following, terminals, dataset.timeouts)

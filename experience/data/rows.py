@@ -162,9 +162,24 @@ def _finite(array: np.ndarray, key: str, where: str, origin: Origin | None = Non
     values = measured_from(array, origin)
     bad = ~np.isfinite(values)
     if bad.any():
-        row = int(np.argmax(bad.reshape(len(values), -1).any(axis=1)))
-        raise UserError(
-            f"{where}: '{key}' holds NaN or inf, first in row {row}; "
-            "remove the episodes that contain such rows or get an intact file"
-        )
+        raise UserError(f"{where}: '{key}' {_unusable(array, bad)}")
     return values
+
+
+def _unusable(array: np.ndarray, bad: np.ndarray) -> str:
+    """What is wrong with the `bad` entries of `array`, and what to do."""
+    bad = bad.reshape(len(bad), -1)
+    row = int(np.argmax(bad.any(axis=1)))
+    column = int(np.argmax(bad[row]))
+    value = array.reshape(len(array), -1)[row, column]
+    if np.isfinite(value):
+        return f"is {value:g} in row {row}, which is beyond float32 (3.4e38); rescale it"
+    if bad[:, column].all() and bad.shape[1] > 1:
+        return (
+            f"holds NaN or inf in all rows of dimension {column}; leave that dimension out, or"
+            " store 0 where 0/0 came of bounds that are equal"
+        )
+    return (
+        f"holds NaN or inf, first in row {row}; remove the episodes that contain such rows or get"
+        " an intact file"
+    )

@@ -18,15 +18,16 @@ class WorldTransitions(NamedTuple):
     rewards: Float[np.ndarray, " transition"]
 
 
-def world_transitions(dataset: Dataset) -> WorldTransitions:
+def world_transitions(dataset: Dataset, *, last_ending: bool = False) -> WorldTransitions:
     """All transitions of all episodes, episodes longer than the horizon included.
 
     Rows that end an episode by timeout and the last row of the file are left out; so are
-    terminal rows of a dataset without next observations, whose s' was never recorded.
+    terminal rows of a dataset without next observations, whose s' was never recorded. With
+    `last_ending` a terminal last row is kept, which the published rule loses.
     Raises UserError if nothing remains.
     """
     usable = ~dataset.timeouts
-    usable[-1] = False
+    usable[-1] = last_ending and dataset.terminals[-1]
     if dataset.next_observations is None:
         usable &= ~dataset.terminals
     rows = np.flatnonzero(usable)

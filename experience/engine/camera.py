@@ -26,7 +26,7 @@ class Camera:
         settings = self._model.vis.global_
         settings.offwidth = max(settings.offwidth, width)
         settings.offheight = max(settings.offheight, height)
-        _choose_context()
+        choose_context()
         self._renderer = mujoco.Renderer(self._model, height, width)
         self._view = self._fixed_view(from_above)
 
@@ -54,14 +54,14 @@ class Camera:
         return view
 
 
-def _choose_context() -> None:
+def choose_context() -> None:
     """Let mujoco draw off screen; MUJOCO_GL decides where it is set, as in all of its programs."""
     if os.environ.get("MUJOCO_GL"):
         return
     remedy = "install one (Debian: apt-get install libosmesa6) and set MUJOCO_GL=osmesa"
     backend = _installed_backend()
     if backend is None:
-        raise UserError(f"a video needs a library to draw with, EGL or OSMesa: {remedy}")
+        raise UserError(f"drawing needs a library without a screen, EGL or OSMesa: {remedy}")
     try:
         context = importlib.import_module(f"mujoco.{backend}").GLContext
     except ImportError as error:

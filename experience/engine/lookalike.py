@@ -12,7 +12,9 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
+from experience.engine.drawing import Drawing
 from experience.engine.inertia import restore_capsule_inertias
+from harness.errors import UserError
 
 __version__ = "2.1.2.14"  # the last mujoco_py, whose interface this is
 
@@ -22,7 +24,7 @@ def get_version() -> str:
     return __version__
 
 
-class MujocoException(Exception):
+class MujocoException(UserError):
     """MuJoCo warned: mujoco_py raises where MuJoCo itself writes a log file and goes on."""
 
 
@@ -51,8 +53,12 @@ class Model:
 
     @property
     def _camera_name2id(self) -> dict[str, int]:
-        """Empty: gym looks for a camera before it asks for a viewer, which says what it needs."""
-        return {}
+        """Of the cameras that the model has a name for; gym looks there for one that tracks."""
+        count = self.compiled.ncam
+        return {self.compiled.camera(index).name: index for index in range(count)}
+
+    def camera_name2id(self, name: str) -> int:
+        return self._id_of(mujoco.mjtObj.mjOBJ_CAMERA, name)
 
     def _id_of(self, kind: mujoco.mjtObj, name: str) -> int:
         index = mujoco.mj_name2id(self.compiled, kind, name)
@@ -87,7 +93,7 @@ class Data:
 
     def __init__(self, model: Model, simulation: mujoco.MjData):
         self._model = model
-        self._simulation = simulation
+        self.simulation = simulation
         self.qpos = simulation.qpos
         self.qvel = simulation.qvel
         self.ctrl = simulation.ctrl
@@ -97,7 +103,7 @@ class Data:
         self.site_xpos = simulation.site_xpos
 
     def __getattr__(self, name):
-        return getattr(self._simulation, name)
+        return getattr(self.simulation, name)
 
     def get_body_xpos(self, name: str) -> np.ndarray:
         return self.body_xpos[self._model.body_name2id(name)]
@@ -145,19 +151,12 @@ class MjSim:
         counts = self._warning_counts
         names = [mujoco.mjtWarning(kind).name for kind in np.flatnonzero(counts)]
         raise MujocoException(
-            f"MuJoCo warned ({', '.join(names)}): the simulation became unstable, "
-            "or an action was not finite"
+            f"MuJoCo warned ({', '.join(names)}): the simulation became unstable, or an action was "
+            "not finite; run the command again with another seed, and if it comes back report it"
         )
 
 
-class MjViewer:
-    """Drawing is not part of this engine layer."""
-
-    def __init__(self, sim: MjSim, *_):
-        raise NotImplementedError("rendering needs the real mujoco_py (engine=mujoco_py)")
-
-
-MjRenderContextOffscreen = MjViewer
+MjViewer = MjRenderContextOffscreen = Drawing
 
 
 def load_model_from_path(path: str) -> Model:

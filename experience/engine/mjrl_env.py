@@ -19,6 +19,7 @@ class MujocoEnv(gym.Env):
         self.model = self.sim.model
         self.data = self.sim.data
         self.frame_skip = frame_skip
+        self.viewer = None
         self.init_qpos = self.data.qpos.ravel().copy()
         self.init_qvel = self.data.qvel.ravel().copy()
         observation, _, _, _ = self.step(np.zeros(self.model.nu))
@@ -52,6 +53,15 @@ class MujocoEnv(gym.Env):
         self.data.ctrl[:] = ctrl
         for _ in range(n_frames):
             self.sim.step()
+
+    def render(self, mode: str = "rgb_array", width: int = 500, height: int = 500) -> np.ndarray:
+        """A picture (height, width, 3); the real mjrl draws in a window only."""
+        if self.viewer is None:
+            self.mj_viewer_setup()
+        if mode != "rgb_array":
+            self.viewer.render()
+        self.viewer.render(width, height)
+        return self.viewer.read_pixels(width, height, depth=False)[::-1]
 
     def state_vector(self) -> np.ndarray:
         return np.concatenate([self.data.qpos.ravel(), self.data.qvel.ravel()])

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from experience.observation import observation
+from experience.real.finite import require_finite
 from experience.real.vector import AbstractVectorEnv
 from harness.errors import UserError
 
@@ -76,17 +77,18 @@ def evaluate(
     - `ref_min`, `ref_max`: the returns with score 0 and 1.
     - `seed`: decides all that is random here; the same seed gives the same numbers.
 
-    **Raises:** `UserError` for an action that is not finite.
+    **Raises:** `UserError` for an action, a state or a reward that is not finite, naming whose.
     """
     counter = _EpisodeCounter(envs.copies, horizon)
     state = envs.reset(copy_seeds(seed, envs.copies))
+    require_finite(envs.name, 0, state, np.zeros(envs.copies))
     goals = envs.goals() if keep_trajectories else None
     path = [state]
     memory = initial_memory
     start = np.ones(envs.copies, bool)
     action = np.zeros((envs.copies, envs.action_dim), np.float32)
     reward = np.zeros(envs.copies)
-    for _ in range(horizon):
+    for step in range(horizon):
         observed = observation(
             state, action, reward + reward_shift, start=start, first_action=first_action
         )
@@ -98,6 +100,9 @@ def evaluate(
                 " checkpoint or start again with lower learning rates"
             )
         state, reached, reward, start = envs.step(action)
+        require_finite(envs.name, step + 1, reached, reward)
+        if start.any():
+            require_finite(envs.name, 0, state, np.zeros(envs.copies))
         counter.add(reward, start)
         if keep_trajectories:
             path.append(reached)

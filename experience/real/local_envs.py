@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from experience.data.origin import Origin, measured_from
 from experience.real.vector import AbstractVectorEnv, VectorStep
-from experience.wrapper import make_env
+from experience.wrapper import environment_name, make_env
 
 
 class LocalVectorEnv(AbstractVectorEnv):
@@ -22,6 +22,7 @@ class LocalVectorEnv(AbstractVectorEnv):
         engine: str = "mujoco",
         origin: Origin | None = None,
     ):
+        self.name = environment_name(domain, dataset_name, env_config)
         self.copies = copies
         self._origin = origin
         self._envs = [make_env(domain, dataset_name, env_config, engine) for _ in range(copies)]

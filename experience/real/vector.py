@@ -22,8 +22,12 @@ class VectorStep(NamedTuple):
 
 
 class AbstractVectorEnv(ABC):
-    """`copies` environments with a state of `state_dim` and an action of `action_dim` numbers."""
+    """`copies` environments with a state of `state_dim` and an action of `action_dim` numbers.
 
+    `name` is what to call them when they are at fault.
+    """
+
+    name: str = "the environment"
     copies: int
     state_dim: int
     action_dim: int

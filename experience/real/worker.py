@@ -13,7 +13,8 @@ def serve(connection: Connection) -> None:
     import numpy as np
 
     from experience.real.local_envs import LocalVectorEnv
-    from experience.real.worker_messages import GOALS, RESET, STEP, step_to_bytes
+    from experience.real.worker_messages import ANSWER, MISTAKE
+    from harness.errors import UserError
 
     task = json.loads(connection.recv_bytes())
     env_config = SimpleNamespace(id=task["env_id"], kwargs=task["env_kwargs"])
@@ -27,17 +28,27 @@ def serve(connection: Connection) -> None:
     )
     while True:
         message = connection.recv_bytes()
-        request, payload = message[:1], message[1:]
-        if request == RESET:
-            reply = envs.reset(np.frombuffer(payload, np.int64).tolist()).tobytes()
-        elif request == STEP:
-            action = np.frombuffer(payload, np.float32).reshape(envs.copies, envs.action_dim)
-            reply = step_to_bytes(envs.step(action))
-        else:
-            assert request == GOALS
-            goals = envs.goals()
-            reply = b"" if goals is None else goals.tobytes()
+        try:
+            reply = ANSWER + answer(envs, message[:1], message[1:])
+        except UserError as mistake:
+            reply = MISTAKE + str(mistake).encode()
         connection.send_bytes(reply)
+
+
+def answer(envs, request: bytes, payload: bytes) -> bytes:
+    """What `envs` return to one request."""
+    import numpy as np
+
+    from experience.real.worker_messages import GOALS, RESET, STEP, step_to_bytes
+
+    if request == RESET:
+        return envs.reset(np.frombuffer(payload, np.int64).tolist()).tobytes()
+    if request == STEP:
+        action = np.frombuffer(payload, np.float32).reshape(envs.copies, envs.action_dim)
+        return step_to_bytes(envs.step(action))
+    assert request == GOALS
+    goals = envs.goals()
+    return b"" if goals is None else goals.tobytes()
 
 
 if __name__ == "__main__":

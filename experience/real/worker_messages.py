@@ -1,4 +1,4 @@
-"""What the caller and an environment worker say to each other: one request byte, then arrays."""
+"""What the caller and an environment worker say to each other: one byte, then arrays."""
 
 import numpy as np
 
@@ -7,6 +7,9 @@ from experience.real.vector import VectorStep
 RESET = b"R"  # followed by int64 seeds; answered by float32 states
 STEP = b"S"  # followed by float32 actions; answered by a VectorStep
 GOALS = b"G"  # answered by float32 goals, or nothing for a task without
+
+ANSWER = b"A"  # followed by what the request asked for
+MISTAKE = b"M"  # followed by the sentence of a UserError
 
 
 def step_to_bytes(step: VectorStep) -> bytes:

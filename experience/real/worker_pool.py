@@ -16,8 +16,9 @@ from jaxtyping import Float
 
 from experience.data.origin import Origin
 from experience.real.vector import AbstractVectorEnv, VectorStep
-from experience.real.worker_messages import GOALS, RESET, STEP, step_from_bytes
-from experience.wrapper import make_env
+from experience.real.worker_messages import GOALS, MISTAKE, RESET, STEP, step_from_bytes
+from experience.wrapper import environment_name, make_env
+from harness.errors import UserError
 
 
 class WorkerVectorEnv(AbstractVectorEnv):
@@ -33,6 +34,7 @@ class WorkerVectorEnv(AbstractVectorEnv):
         workers: int,
         origin: Origin | None = None,
     ):
+        self.name = environment_name(domain, dataset_name, env_config)
         self.copies = copies
         # Made here first, so that a user's mistake is reported by this process and not by each.
         example = make_env(domain, dataset_name, env_config, engine)
@@ -75,11 +77,15 @@ class WorkerVectorEnv(AbstractVectorEnv):
         try:
             for (_, connection), share in zip(self._workers, self._shares, strict=True):
                 connection.send_bytes(request + payload[share].tobytes())
-            return [connection.recv_bytes() for _, connection in self._workers]
+            replies = [connection.recv_bytes() for _, connection in self._workers]
         except (EOFError, OSError) as error:
             raise RuntimeError(
                 "an environment process ended early; its own error message is further up"
             ) from error
+        for reply in replies:
+            if reply[:1] == MISTAKE:
+                raise UserError(reply[1:].decode())
+        return [reply[1:] for reply in replies]
 
 
 def _start(task: dict) -> tuple[subprocess.Popen, Connection]:

@@ -16,20 +16,20 @@ _SIZES = {
     "collect.parallel_size": 4,
     "collect.max_rollout_len": 10,
     "train.grad_steps": 20,
-    "train.batch_size": 64,
-    "train.buffer_size": 20_000,
     "model.memory.d_model": 16,
     "model.memory.d_hidden": 8,
     "model.head_d_hidden": 16,
     "model.d_hidden": 16,
     "model.num_critics": 3,
 }
+# The longest episode of a published dataset; own ones say theirs.
+_LONGEST = 1000
 _FOLDERS = ("ensemble.save_dir", "ensemble.plot_dir", "collect.save_dir")
 
 
 def shrink(config: Any, keep: set[str]) -> None:
     """Shrinks `config` in place, except the dotted keys in `keep` (those typed by the user)."""
-    for key, size in _SIZES.items():
+    for key, size in (_SIZES | _tape_sizes(config)).items():
         group, name = _group(config, key)
         if key not in keep and hasattr(group, name):
             setattr(group, name, size)
@@ -37,6 +37,13 @@ def shrink(config: Any, keep: set[str]) -> None:
         group, name = _group(config, key)
         if key not in keep and hasattr(group, name):
             setattr(group, name, getattr(group, name) + "_debug")
+
+
+def _tape_sizes(config: Any) -> dict[str, int]:
+    """A tape for the longest episode and a replay of several, as an agent with memory needs."""
+    env = getattr(config, "env", None)
+    rows = ((env and env.horizon) or _LONGEST) + 1
+    return {"train.batch_size": rows, "train.buffer_size": max(20_000, 8 * rows)}
 
 
 def _group(config: Any, key: str) -> tuple[Any, str]:

@@ -232,6 +232,10 @@ class EnvConfig:
     horizon: int | None = count(None)
     # "never", or the dotted path of a jnp function of one (state, action, next state).
     termination: str = "never"
+    # Train although the rule above denies the dataset's terminal rows, or ends most others.
+    allow_termination_mismatch: bool = False
+    # Cut off actions of the dataset that leave [-1, 1]; how many is told.
+    clip_actions: bool = False
     # Returns with the normalised scores 0 and 1.
     ref_min: float | None = None
     ref_max: float | None = None

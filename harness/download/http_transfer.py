@@ -43,6 +43,7 @@ def transfer(
     bytes that did arrive stay in the part.
     """
     import requests
+    import urllib3
 
     known = part.origin(url)
     offset = part.size() if known is not None else 0
@@ -66,18 +67,22 @@ def transfer(
             if origin.size is not None:
                 require_room(origin.size - offset)
             on_progress(offset, origin.size)
-            with part.path.open("ab") as stream:
-                for chunk in response.iter_content(_CHUNK):
+            # Whatever has arrived is written at once: a whole chunk that a cut connection leaves
+            # unfinished would be lost, and a server that cuts early would never get further.
+            with part.path.open("ab", buffering=0) as stream:
+                while chunk := response.raw.read1(_CHUNK, decode_content=True):
                     stream.write(chunk)
                     offset += len(chunk)
                     on_progress(offset, origin.size)
     except (
         requests.exceptions.ConnectionError,
         requests.exceptions.Timeout,
-        requests.exceptions.ChunkedEncodingError,
+        urllib3.exceptions.ProtocolError,
+        urllib3.exceptions.TimeoutError,
+        urllib3.exceptions.DecodeError,
     ) as problem:
         raise Transient(f"the connection failed ({_innermost(problem)})") from problem
-    except requests.exceptions.RequestException as problem:
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as problem:
         raise Refused(str(problem)) from problem
     if origin.size is not None and offset != origin.size:
         raise Transient(f"the connection ended after {offset} of {origin.size} bytes")

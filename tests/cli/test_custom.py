@@ -7,6 +7,7 @@ import gymnasium
 import h5py
 import numpy as np
 
+from experience.real.probe import STEPS
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from programs.agent_files import saved_origin
@@ -84,5 +85,6 @@ def test_own_environment_data_and_termination(tmp_path):
     assert origin[0] == 0.0 and abs(origin[1] - 1e8) < 0.1
     # the agent's [-1, 1] reached the environment as its own [-2, 6]
     forces = np.loadtxt(tmp_path / "forces.txt")
-    assert len(forces) == len(scores) * 2 * 100
+    # each program tries the environment first
+    assert len(forces) == len(scores) * 2 * 100 + 2 * STEPS
     assert forces.min() >= -2 and forces.max() <= 6 and (forces > 2).any()

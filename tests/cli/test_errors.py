@@ -56,9 +56,10 @@ ROWS = 60
 
 def arrays(state_dim: int = 3) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
+    states = rng.normal(size=(ROWS + 1, state_dim)).astype(np.float32)
     return {
-        "observations": rng.normal(size=(ROWS, state_dim)).astype(np.float32),
-        "next_observations": rng.normal(size=(ROWS, state_dim)).astype(np.float32),
+        "observations": states[:-1],
+        "next_observations": states[1:],
         "actions": rng.uniform(-1, 1, (ROWS, 1)).astype(np.float32),
         "rewards": rng.normal(size=ROWS).astype(np.float32),
         "terminals": np.zeros(ROWS, bool),
@@ -108,7 +109,7 @@ def test_the_dataset(tmp_path):
         "(lengths.hdf5) has arrays of unequal lengths",
         "(nan.hdf5): 'observations' holds NaN or inf, first in row 7",
         "(inf.hdf5): 'rewards' holds NaN or inf, first in row 7",
-        "(actions.hdf5): 'actions' leaves [-1, 1], first in row 7",
+        "(actions.hdf5): 'actions' leaves [-1, 1] in 1 of 60 rows (row 7)",
     )
     assert not (tmp_path / "offline_world/ckpt").exists()
 
@@ -223,8 +224,8 @@ def test_the_world_model_and_the_replay(trained):
         "it belongs to another dataset",
         "there is no world model none/pendulum-random-v1/ensemble_seed0.eqx: train it with",
     )
-    short = fail(trained, "offline_cont.py", *AGENT, "train.buffer_size=150")
-    assert "train.buffer_size=150 is shorter than one episode of 201 rows" in short
+    short = fail(trained, "offline_cont.py", *AGENT, "train.batch_size=200")
+    assert "train.batch_size=200 is shorter than an episode of 200 steps, which takes 201" in short
 
 
 MOST_ROWS = 2**30
@@ -248,7 +249,7 @@ def test_the_command_in_the_message_trains_the_missing_world_model(tmp_path):
         *("ensemble.save_dir=my models", "ensemble.total_epochs=1"),
         *("ensemble.total_size=6", "collect.ensemble_size=3", "collect.parallel_size=6"),
     )
-    sentence = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.batch_size=32")
+    sentence = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.batch_size=300")
     command = sentence.split("`")[1]
     assert command.startswith("python offline_world/cont_ensemble.py --config-path=../configs/")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -260,8 +261,8 @@ def test_the_command_in_the_message_trains_the_missing_world_model(tmp_path):
         check=True,
     )
     # the world model is found now: the next mistake is told
-    again = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.buffer_size=150")
-    assert "train.buffer_size=150 is shorter" in again
+    again = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "load_agent_path=configs")
+    assert "has no saved agent" in again
 
 
 def test_the_run_directory(trained):

@@ -1,5 +1,6 @@
 """World transitions and histories: golden numbers, and a loop that reads like eq. 4."""
 
+import dataclasses
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -168,6 +169,22 @@ def test_a_success_in_the_very_last_row_is_not_lost():
     tape = build_histories(dataset, 10, stop_at_first_terminal=True, ends_by_timeout_only=True)
     np.testing.assert_array_equal(tape.next_reward, [-1, -1, 0, 0])
     np.testing.assert_array_equal(tape.next_terminated, [False, False, True, True])
+
+
+def test_an_ending_in_the_very_last_row_is_learned_from_in_own_data():
+    dataset = Dataset(
+        observations=np.arange(3, dtype=np.float32)[:, None],
+        actions=np.zeros((3, 1), np.float32),
+        rewards=np.array([0, 0, 100], np.float32),
+        terminals=np.array([False, False, True]),
+        timeouts=np.zeros(3, dtype=bool),
+        next_observations=np.arange(1, 4, dtype=np.float32)[:, None],
+    )
+    assert world_transitions(dataset).rewards.tolist() == [0, 0]
+    kept = world_transitions(dataset, last_ending=True)
+    assert kept.rewards.tolist() == [0, 0, 100] and kept.next_states[-1] == 3
+    cut_off = dataclasses.replace(dataset, terminals=dataset.timeouts)
+    assert len(world_transitions(cut_off, last_ending=True).rewards) == 2
 
 
 def test_building_changes_nothing_in_the_dataset():

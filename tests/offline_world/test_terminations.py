@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from offline_world.terminations import check_termination, termination_fn
+from offline_world.terminations import check_termination, ended_rows, termination_fn
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "terminations.npz"
 DOMAINS = {"halfcheetah": "d4rl_loco", "hopper": "d4rl_loco", "walker2d": "d4rl_loco"}
@@ -144,3 +144,11 @@ def test_a_rule_of_the_wrong_kind_shows_when_it_is_checked(rules, name, message)
     rule = termination_fn("custom", "mine", f"own_rules.{name}")
     with pytest.raises(UserError, match=message):
         check_termination(rule, state_dim=4, action_dim=3)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9])
+def test_all_rows_are_asked_whatever_the_batch(rows, monkeypatch):
+    monkeypatch.setattr("offline_world.terminations._BATCH", 4)
+    states, actions = np.random.default_rng(0).normal(size=(2, rows, 3)).astype(np.float32)
+    ended = ended_rows(lambda s, a, after: after[0] > a[1] + s[2], states, actions, states + 1)
+    np.testing.assert_array_equal(ended, states[:, 0] + 1 > actions[:, 1] + states[:, 2])

@@ -18,6 +18,9 @@ _UNREADABLE = (
     *(OverflowError, MemoryError, NotImplementedError),
 )
 
+#: Arrays of other places in a file that an error names at most.
+_NAMED_ARRAYS = 12
+
 
 def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None) -> Dataset:
     """The dataset in the HDF5 file at `path`.
@@ -39,9 +42,15 @@ def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None)
                     _refuse_elsewhere(file, key, where)
                     if isinstance(file[key], h5py.Dataset):
                         arrays[key] = _read(file[key], where)
+            missing = [key for key in REQUIRED_KEYS if key not in arrays]
+            if missing:
+                raise UserError(f"{where} lacks the arrays {missing}; {_hint(_names(file))}")
     except UserError:
         raise
     except _UNREADABLE as error:
+        kind = _other_format(path)
+        if kind is not None:
+            raise UserError(f"{where} is {kind}, not an HDF5 file: write it as HDF5") from error
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{where} is truncated or not an HDF5 file ({reason}); {remedy}") from error
     return from_d4rl_layout(arrays, where, origin_of)
@@ -71,3 +80,40 @@ def _read(stored: Any, where: str) -> np.ndarray:
             " memory; use a smaller dataset or a larger machine"
         )
     return np.asarray(stored[()])
+
+
+def _names(file: Any) -> list[str]:
+    """The paths of all arrays in an open HDF5 file."""
+    import h5py
+
+    names: list[str] = []
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            names.append(name)
+
+    # links to other files are not followed
+    file.visititems(note)
+    return sorted(names)
+
+
+def _hint(names: list[str]) -> str:
+    """What a file without the wanted arrays has instead, and what that looks like."""
+    if not names:
+        return "it has no arrays at all"
+    if any(name.startswith("episode_") for name in names):
+        return (
+            "its groups episode_0, … are Minari's: give env.dataset_path=minari:<dataset id>, which"
+            " minari reads"
+        )
+    shown = ", ".join(names[:_NAMED_ARRAYS])
+    more = f" and {len(names) - _NAMED_ARRAYS:,} more" if len(names) > _NAMED_ARRAYS else ""
+    return f"it has {shown}{more}: store them under those names at the top of the file"
+
+
+def _other_format(path: Path) -> str | None:
+    """What a file that is not HDF5 is instead, by its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    kinds = {b"PK": "a zip or npz file", b"\x93NUMPY": "an npy file", b"\x80": "a pickle"}
+    return next((kind for magic, kind in kinds.items() if start.startswith(magic)), None)

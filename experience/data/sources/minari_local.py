@@ -39,7 +39,7 @@ def read(dataset_id: str, where: str, origin_of: OriginOf | None) -> Dataset:
     return from_d4rl_layout(
         {
             "observations": np.concatenate([episode.observations[:-1] for episode in episodes]),
-            "actions": 2 * (actions - low) / (high - low) - 1,
+            "actions": _scaled(actions, low, high),
             "rewards": np.concatenate([episode.rewards for episode in episodes]),
             "terminals": np.concatenate([episode.terminations for episode in episodes]),
             "timeouts": np.concatenate(timeouts),
@@ -70,4 +70,14 @@ def _action_bounds(space, where: str) -> tuple[np.ndarray, np.ndarray]:
     _require_vectors("action", space, where)
     if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
         raise UserError(f"{where} has unbounded actions {space}; bounded ones are needed")
-    return space.low, space.high
+    # float64: the width of an 8-bit box has no place in 8 bits
+    return space.low.astype(np.float64), space.high.astype(np.float64)
+
+
+def _scaled(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Actions in units in which -1 and 1 are the bounds; 0 where both bounds are one number."""
+    width = high - low
+    fixed = width == 0
+    scaled = 2 * (actions - low) / np.where(fixed, 1, width) - 1
+    # any other number there is outside the bounds
+    return np.where(fixed, 2 * np.sign(actions - low), scaled)

@@ -6,7 +6,7 @@ import numpy as np
 
 from experience.data import rows
 from experience.data.rows import Dataset
-from harness.arrays import UnreadableArraysError, read_npz
+from harness.arrays import PickledArraysError, UnreadableArraysError, read_npz
 from harness.errors import UserError
 
 _ROW_KEYS = ("obs", "action", "next_obs", "reward", "done")
@@ -22,6 +22,11 @@ def read(path: Path, horizon: int, where: str, remedy: str) -> Dataset:
     """
     try:
         arrays = read_npz(path, _KEYS)
+    except PickledArraysError as error:
+        raise UserError(
+            f"{where} holds pickled objects instead of plain arrays, which are never loaded: they"
+            " could run anything; get the published file, or save plain number arrays"
+        ) from error
     except UnreadableArraysError as error:
         raise UserError(f"{where} is truncated or not an npz file ({error}); {remedy}") from error
     return from_neorl_layout(arrays, horizon, where)

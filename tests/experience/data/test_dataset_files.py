@@ -1,5 +1,7 @@
 """HDF5 files become datasets, and every kind of bad file a clear sentence."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
@@ -128,7 +130,10 @@ def bad(key, row, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("timeouts"), r"lacks the arrays \['timeouts'\] \(it has \['actions', "),
+        (lambda c: c.pop("timeouts"), r"lacks the arrays \['timeouts'\]; it has actions, "),
+        (lambda c: c.update({"data/dones": c.pop("timeouts")}), "it has actions, data/dones, "),
+        (lambda c: c.update({f"episode_0/{k}": c.pop(k) for k in list(c)}), "are Minari's: give"),
+        (lambda c: c.clear(), "lacks .*; it has no arrays at all"),
         (lambda c: c.update(rewards=c["rewards"][:-1]), "unequal lengths .*'rewards': 39"),
         (lambda c: c.update(rewards=np.float32(3)), "unequal lengths .*'rewards': 0"),
         (lambda c: c.update({k: v[:1] for k, v in c.items()}), "has 1 rows; at least 2"),
@@ -138,9 +143,10 @@ def bad(key, row, value):
         (lambda c: c.update(actions=np.full((ROWS, 3), b"x")), "'actions' has type"),
         (bad("observations", (7, 2), np.nan), "'observations' holds NaN or inf, first in row 7"),
         (bad("next_observations", (8, 2), -np.inf), "'next_observations' .* first in row 8"),
-        (bad("rewards", 5, 1e300), "'rewards' holds NaN or inf, first in row 5"),
+        (bad("rewards", 5, 1e300), r"'rewards' is 1e\+300 in row 5, which is beyond float32"),
+        (bad("actions", (slice(None), 1), np.nan), "NaN or inf in all rows of dimension 1.*0/0"),
         (bad("terminals", 6, 2), "'terminals' is 2 in row 6; only 0 and 1"),
-        (bad("actions", (9, 1), 2.0), r"'actions' leaves \[-1, 1\], first in row 9 .* rescale"),
+        (bad("actions", (9, 1), 2.0), r"'actions' leaves \[-1, 1\] in 1 of 40 rows \(row 9\)"),
     ],
 )
 def test_a_faulty_file_is_an_error_that_says_where(folders, change, message):
@@ -166,6 +172,51 @@ def test_actions_may_leave_the_bounds_by_rounding_and_in_published_files(folders
     content["actions"][3, 0] = 1.5
     write_d4rl(folders / HOPPER_FILE, content)
     equal(load_dataset(HOPPER), content)
+
+
+def test_actions_are_clipped_where_that_is_asked_for(folders, capsys):
+    content = arrays()
+    content["actions"][3, 0], content["actions"][4, 1] = 1.05, -7
+    write_d4rl(folders / "mine.hdf5", content)
+    with pytest.raises(UserError, match="env.clip_actions=true"):
+        load_dataset(CUSTOM)
+    clipped = load_dataset(dataclasses.replace(CUSTOM, clip_actions=True))
+    equal(clipped, content | {"actions": content["actions"].clip(-1, 1)})
+    assert "clipped to [-1, 1] in 2 of 40 rows (rows 3, 4), the furthest" in capsys.readouterr().out
+
+
+def test_a_row_with_both_flags_is_terminal_in_own_data_only(folders, capsys):
+    content = arrays()
+    content["timeouts"] |= content["terminals"]
+    write_d4rl(folders / "mine.hdf5", content)
+    write_d4rl(folders / HOPPER_FILE, content)
+    equal(load_dataset(CUSTOM), content | {"timeouts": arrays()["timeouts"]})
+    assert (
+        "2 of 40 rows (rows 9, 24) are in 'terminals' and in 'timeouts'" in capsys.readouterr().out
+    )
+    equal(load_dataset(HOPPER), content)
+
+
+def test_spliced_episodes_are_refused_in_own_data_and_reported_of_published_data(folders, capsys):
+    content = arrays()
+    content["next_observations"] = content["next_observations"].copy()
+    content["next_observations"][30] += 9
+    write_d4rl(folders / "mine.hdf5", content)
+    write_d4rl(folders / HOPPER_FILE, content)
+    with pytest.raises(UserError, match=r"another episode after 1 of 35 rows \(row 30\)"):
+        load_dataset(CUSTOM)
+    equal(load_dataset(HOPPER), content)
+    assert "note: dataset hopper-medium-v2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"PK\x03\x04", "a zip or npz file"), (b"\x93NUMPY\x01", "an npy"), (b"\x80\x04", "a pickle")],
+)
+def test_files_of_other_formats_are_called_by_their_name(folders, content, kind):
+    (folders / "mine.hdf5").write_bytes(content)
+    with pytest.raises(UserError, match=f"is {kind}.*, not an HDF5 file: write it as HDF5"):
+        load_dataset(CUSTOM)
 
 
 def test_dimensions_must_be_those_of_the_environment(folders):

@@ -1,5 +1,6 @@
 """Minari datasets on this disk, written by minari itself."""
 
+import dataclasses
 import sys
 
 import gymnasium
@@ -91,6 +92,60 @@ def test_terminal_steps_and_uneven_bounds(folder):
     np.testing.assert_array_equal(dataset.timeouts, [0, 0, 0, 0, 1])
     np.testing.assert_array_equal(dataset.observations[:, 0], [0, 0, 0, 1, 1])
     np.testing.assert_array_equal(dataset.actions, np.repeat([[-1], [1], [0], [-1], [1]], 2, 1))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")
+def test_small_whole_numbers_and_dimensions_that_cannot_move():
+    """The width of an 8-bit box does not fit in 8 bits; equal bounds have no width at all."""
+    low, high = np.int8([-128, 3]), np.int8([127, 3])
+    written = [np.int8([value, 3]) for value in (-128, 127, 0)]
+    write_episode("own/small-v0", written, gymnasium.spaces.Box(low, high, dtype=np.int8))
+    actions = load_dataset(task("own/small-v0")).actions
+    np.testing.assert_allclose(actions, [[-1, 0], [1, 0], [0.5 / 127.5, 0]], atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")
+def test_actions_outside_the_dataset_own_box(capsys):
+    box = gymnasium.spaces.Box(-2, 2, (1,), np.float32)
+    write_episode("own/out-v0", [np.float32([x]) for x in (0, 2.2, -2)], box)
+    with pytest.raises(UserError, match="bounds of the dataset's own action space.*clip_actions"):
+        load_dataset(task("own/out-v0"))
+    clipped = load_dataset(dataclasses.replace(task("own/out-v0"), clip_actions=True))
+    np.testing.assert_allclose(clipped.actions[:, 0], [0, 1, -1])
+    assert "in 1 of 3 rows (row 1), the furthest from 1.1" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")
+def test_endings_that_are_also_cut_off_are_endings():
+    box = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    write_episode("own/both-v0", [np.float32([0])] * 3, box, truncated=True)
+    dataset = load_dataset(task("own/both-v0"))
+    np.testing.assert_array_equal(dataset.terminals, [0, 0, 1])
+    assert not dataset.timeouts.any()
+
+
+def write_episode(dataset_id: str, actions: list, space, *, truncated: bool = False) -> None:
+    """One episode with a terminal step at its end, as Minari itself writes it."""
+    from minari.data_collector import EpisodeBuffer
+
+    steps = len(actions)
+    states = [np.float32([i, 0]) for i in range(steps + 1)]
+    last = [False] * (steps - 1)
+    buffer = EpisodeBuffer(
+        id=0,
+        observations=states,
+        actions=actions,
+        rewards=[1.0] * steps,
+        terminations=[*last, True],
+        truncations=[*last, truncated],
+    )
+    minari.create_dataset_from_buffers(
+        dataset_id,
+        buffer=[buffer],
+        observation_space=gymnasium.spaces.Box(-9, 9, (2,), np.float32),
+        action_space=space,
+        **ABOUT,
+    )
 
 
 def test_a_dataset_that_is_not_here_names_the_command_that_downloads_it():

@@ -90,6 +90,12 @@ def test_a_neorl_file_with_a_flipped_byte_is_an_error(path):
         load_dataset(HOPPER)
 
 
+def test_pickled_objects_are_named_and_never_loaded(path):
+    np.savez(path, **{**neorl_arrays([30, 20]), "obs": np.array([{}] * 50, object)})
+    with pytest.raises(UserError, match="holds pickled objects .* which are never loaded"):
+        load_dataset(HOPPER)
+
+
 def test_rows_are_read_as_they_are(path):
     rng = np.random.default_rng(0)
     content = neorl_arrays([30, 20])

@@ -1,7 +1,9 @@
 """MuJoCo 2.1.0's recordings under D4RL's and NeoRL's environments, on today's engine."""
 
+import importlib.util
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -113,13 +115,45 @@ def test_names_that_a_model_lacks_are_errors():
         env.model.body_name2id("nose")
 
 
-@pytest.mark.parametrize("name", ["hopper-medium-v2", "Hopper-v3-low", "antmaze-umaze-v2"])
-@pytest.mark.parametrize("mode", ["human", "rgb_array"])
-def test_drawing_needs_the_real_mujoco_py(name, mode):
+@pytest.mark.parametrize(
+    "name", ["hopper-medium-v2", "Hopper-v3-low", "antmaze-umaze-v2", "pen-human-v1"]
+)
+def test_pictures_without_a_screen(name, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
     env = make_env(DOMAINS[name.split("-")[0]], name)
     env.reset(seed=0)
-    with pytest.raises(NotImplementedError, match="rendering needs the real mujoco_py"):
-        env.render(mode=mode)
+    first = env.render(mode="rgb_array", width=120, height=90)
+    assert first.shape == (90, 120, 3) and first.dtype == np.uint8 and first.std() > 5
+    for _ in range(5):
+        env.step(np.ones(env.action_space.shape, np.float32))
+    later = env.render(mode="rgb_array", width=120, height=90)
+    assert (later != first).any()
+    with pytest.raises(UserError, match="no window to draw in: call env.render"):
+        env.render(mode="human")
+    env.close()
+
+
+def test_without_a_library_that_draws_the_packages_are_named(monkeypatch):
+    from experience.engine import camera
+
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setattr(camera, "find_library", lambda name: None)
+    env = make_env("d4rl_loco", "hopper-medium-v2")
+    env.reset(seed=0)
+    with pytest.raises(UserError, match="drawing needs a library .* libosmesa6"):
+        env.render(mode="rgb_array")
+
+
+def test_own_environments_draw_as_gymnasium_does():
+    with closing(make_env("pendulum", "p")) as env:
+        env.reset(seed=0)
+        with pytest.raises(UserError, match="does not draw mode=depth_array; it draws human, rgb"):
+            env.render(mode="depth_array")
+        if importlib.util.find_spec("pygame") is None:
+            with pytest.raises(UserError, match="env.id=Pendulum-v1 cannot be drawn here: pygame"):
+                env.render(mode="rgb_array")
+        else:
+            assert env.render(mode="rgb_array").std() > 5
 
 
 def test_engine_info_and_unknown_engine():

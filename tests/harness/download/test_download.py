@@ -78,6 +78,20 @@ def test_attempts_that_bring_something_are_not_counted(server, target):
     assert len(server.requests) == 5
 
 
+def test_every_byte_that_arrived_is_kept(server, target):
+    """Connections are cut anywhere, not at the ends of our blocks."""
+    cut = 20_001
+    server.files[PATH] = Served(CONTENT[: 4 * cut], cuts=[cut] * 3)
+    part = PartialFile(target)
+    with pytest.raises(UserError):
+        fetch(server, target, md5=None, patience=Patience(attempts=1))
+    assert part.path.read_bytes() == CONTENT[:cut]
+    fetch(server, target, md5=None, patience=Patience(attempts=2, backoff=0.01))
+    assert target.read_bytes() == CONTENT[: 4 * cut]
+    starts = [None, *(f"bytes={k * cut}-" for k in (1, 2, 3))]
+    assert server.ranges_asked(PATH) == starts
+
+
 def test_attempts_that_bring_the_same_again_are_counted(server, target):
     server.files[PATH] = Served(CONTENT, cuts=[200_000] * 20, ranges=False)
     with pytest.raises(UserError, match="brought nothing"):

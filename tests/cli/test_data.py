@@ -1,0 +1,144 @@
+"""docs/data.md's table through the real commands: what they say of data that loads."""
+
+import h5py
+import numpy as np
+
+from tests.cli.programs import REPOSITORY, run
+from tests.experience.walks import walks
+
+EPISODES, STEPS = 15, 40
+ROWS = EPISODES * STEPS
+OWN = (
+    *("--config-path=../configs/custom", "--config-name=base", "debug=true", "env.id=Pendulum-v1"),
+    *("env.horizon=40", "env.ref_min=-1220", "env.ref_max=-150", "dataset_name=mine"),
+)
+
+
+def sound() -> dict[str, np.ndarray]:
+    return walks(EPISODES, STEPS, 3)
+
+
+def changed(**arrays) -> dict[str, np.ndarray]:
+    return {key: array for key, array in (sound() | arrays).items() if array is not None}
+
+
+def outside(value: float) -> np.ndarray:
+    actions = sound()["actions"].copy()
+    actions[7] = value
+    return actions
+
+
+LAST = sound()["timeouts"]
+NO_FLAGS = np.zeros(ROWS, bool)
+LATE = np.roll(LAST, 1)
+#: file → its arrays, and what is said of it
+REFUSED = {
+    "goals": (
+        changed(terminals=LAST, timeouts=NO_FLAGS),
+        "env.termination=never does not end 15 of 15 terminal rows (first 39, 79, 119, 159, 199)",
+    ),
+    "endless": (
+        changed(timeouts=NO_FLAGS),
+        "so that episodes would be spliced; no row is marked as an end",
+    ),
+    "late": (changed(timeouts=LATE), "the ends are marked 1 row too late"),
+    "early": (changed(timeouts=np.roll(LAST, -1)), "the ends are marked 1 row too early"),
+    "late_without": (
+        changed(timeouts=LATE, next_observations=None),
+        "as the size of the next step shows, so that episodes would be spliced; the ends are",
+    ),
+    "one": (
+        walks(1, ROWS, 3) | {"timeouts": NO_FLAGS},
+        "all 600 rows are one episode, of which env.horizon=40 leaves 40 to the agent",
+    ),
+    "reset": (
+        changed(
+            terminals=LAST,
+            timeouts=NO_FLAGS,
+            next_observations=np.roll(sound()["observations"], -1, axis=0),
+        ),
+        "'next_observations' of 14 of 14 ends (first 39, 79, 119, 159, 199) is the next episode's",
+    ),
+    "masks": (changed(timeouts=~LAST), "'terminals' or 'timeouts' may hold masks"),
+    "repeated": (
+        changed(next_observations=sound()["observations"]),
+        "'next_observations' repeats the row's observation in 100% of the rows",
+    ),
+    "rounding": (changed(actions=outside(1.05)), "cut them off with env.clip_actions=true"),
+    "units": (changed(actions=outside(2.0)), "if this is the environment's own units: store 2"),
+    "huge": (changed(rewards=np.full(ROWS, 1e39)), "is 1e+39 in row 0, which is beyond float32"),
+    "elsewhere": (
+        {f"data/{key}": array for key, array in sound().items()},
+        "it has data/actions, data/next_observations, data/observations",
+    ),
+}
+
+
+def write(path, arrays: dict) -> None:
+    with h5py.File(path, "w") as file:
+        for key, array in arrays.items():
+            file[key] = array
+
+
+def jobs(folder, variable: str, values, *arguments: str, **variables: str) -> list[str]:
+    """The error of each job of a sweep of world-model trainings, all of which must be refused."""
+    sweep = f"{variable}={','.join(values)}"
+    script = "offline_world/cont_ensemble.py"
+    result = run(folder, script, "-m", *OWN, *arguments, sweep, **variables)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
+    # a sweep repeats the error that it ends with
+    return [line for line in result.stderr.splitlines() if line.startswith("error: ")][:-1]
+
+
+def test_what_cannot_be_meant_is_refused_before_anything_is_trained(tmp_path):
+    for name, (arrays, _) in REFUSED.items():
+        write(tmp_path / f"{name}.hdf5", arrays)
+    told = jobs(tmp_path, "env.dataset_path", [f"{name}.hdf5" for name in REFUSED])
+    for sentence, (name, (_, words)) in zip(told, REFUSED.items(), strict=True):
+        assert sentence.startswith("error: dataset mine"), name
+        assert words in sentence, (name, sentence)
+    assert not (tmp_path / "offline_world/ckpt").exists()
+
+
+FAULTS = {
+    "constructor": "raised KeyError ('no such file') in",
+    "reset": "returned an observation with nan in dimension 0 at its reset",
+    "reward": "returned the reward nan at step 1",
+    "old step": "step of env.id=tests.experience.real.faulty:Faulty-v0 does not return",
+}
+
+
+def test_an_environment_that_cannot_be_used_shows_before_the_world_model_is_trained(tmp_path):
+    write(tmp_path / "sound.hdf5", sound())
+    told = jobs(
+        tmp_path,
+        "+env.kwargs.fault",
+        FAULTS,
+        "env.dataset_path=sound.hdf5",
+        "env.id=tests.experience.real.faulty:Faulty-v0",
+        PYTHONPATH=str(REPOSITORY),
+    )
+    for sentence, words in zip(told, FAULTS.values(), strict=True):
+        assert words in sentence
+    assert not (tmp_path / "offline_world/ckpt").exists()
+
+
+def test_what_may_be_meant_is_said_and_trained_on(tmp_path):
+    terminals = LAST & (np.arange(ROWS) < ROWS // 2)
+    write(tmp_path / "both.hdf5", changed(terminals=terminals, actions=outside(1.05)))
+    allowed = ("env.allow_termination_mismatch=true", "env.clip_actions=true")
+    result = run(
+        tmp_path,
+        "offline_world/cont_ensemble.py",
+        *(*OWN, "env.dataset_path=both.hdf5", "ensemble.total_epochs=1", *allowed),
+    )
+    assert result.returncode == 0, result.stderr
+    for note in (
+        "note: dataset mine (both.hdf5): 7 of 600 rows (first 39, 79, 119, 159, 199) are in 'ter",
+        "note: dataset mine (both.hdf5): actions clipped to [-1, 1] in 1 of 600 rows (row 7)",
+        "termination rule: ends 0 of 7 terminal rows and 0 of 593 others",
+    ):
+        assert note in result.stdout
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1 and "env.termination=never does not end 7 of 7" in warnings[0]
