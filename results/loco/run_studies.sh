@@ -2,7 +2,7 @@
 # The paper's claims on real locomotion: everything that results/loco compares, one run after the
 # other, each kept in results/loco/<dataset>/<setting>_<seed> as it ends.
 #
-#     bash results/loco/run_studies.sh <dataset> [seed ...]      (seeds: 0 1 2; 14 agents a seed, of
+#     bash results/loco/run_studies.sh <dataset> [seed ...]      (seeds: 0 1 2; 13 agents a seed, of
 #                                                                 half an hour each on one core)
 #     taskset -c 1 bash results/loco/run_studies.sh halfcheetah-own-mix-v2 0
 #
