@@ -129,10 +129,9 @@ def _percentile(p: int) -> str:
 
 
 def _hints(task: Task, quality: Quality, scored: bool):
-    longest = int(min(quality.lengths.max(), task.horizon))
     yield (
-        f"`train.batch_size`: more than {longest + 1}, the rows of the longest history; imagined"
-        " rows come last in an episode, and a shorter tape is cut before them."
+        f"`train.batch_size`: more than {task.horizon}, the steps of an imagined episode at most;"
+        " its imagined rows come last, and a shorter tape is cut before them."
     )
     spread = np.ptp(np.percentile(quality.scores, [10, 90]))
     level = float(np.median(quality.scores))
