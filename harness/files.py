@@ -17,6 +17,7 @@ _LOST = (
     errno.ENOTDIR,
     errno.ESTALE,
     errno.EIO,
+    errno.EISDIR,
 )
 
 

@@ -27,7 +27,7 @@ def read_config(run: Path) -> ContConfig | MarkovConfig:
         raise UserError(f"{run} is not a run directory: it has no config.yaml")
     try:
         stored = OmegaConf.load(file)
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     for schema in BUILDERS:
         config = _as(schema, stored)

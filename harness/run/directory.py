@@ -21,11 +21,14 @@ from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
 from harness.files import write_text
 from harness.run.provenance import describe_environment
+from harness.run.records import DamagedRecordError, read_record
 
 # Keys that change where and how a run is shown, not what it computes: a continued run may change
 # them, and they do not name it.
 _FREE_KEYS = ("run_root", "run_dir", "wandb", "checkpoint", "hydra")
 _NAMED_ELSEWHERE = ("seed", "dataset_name", "sweep")
+#: All that files of something else were seen to raise.
+_UNREADABLE = (AttributeError, ValueError, TypeError, OSError, RecursionError)
 _PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")
 _LONGEST_NAME = 150
 
@@ -85,10 +88,11 @@ class RunDirectory:
         Raises UserError where the run would go on from a checkpoint that another content led to.
         """
         record = self.path / "inputs.json"
-        inputs = json.loads(record.read_text()) if record.exists() else {}
+        inputs = _sound(record, "which inputs this run began with is not known any more")
         with open(file, "rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-        began_with = inputs.get(file.name, {}).get("sha256", digest)
+        before = inputs.get(file.name)
+        began_with = before.get("sha256", digest) if isinstance(before, dict) else digest
         if began_with != digest and self.checkpoint.exists():
             raise UserError(
                 f"{file} has changed since the run {self.path} began (SHA-256 {began_with[:12]}…,"
@@ -104,7 +108,20 @@ class RunDirectory:
 
     def _record(self) -> dict[str, Any] | None:
         file = self._finished_file
-        return json.loads(file.read_text()) if file.exists() else None
+        try:
+            record = read_record(file)
+            if record is not None and not _is_finished(record):
+                raise DamagedRecordError(f"{file} does not say what belongs to the run")
+        except DamagedRecordError as error:
+            if not self.checkpoint.exists():
+                raise UserError(
+                    f"{error}: whether the run is whole cannot be told, so move its directory away"
+                    " or give another one with run_dir=<folder>"
+                ) from error
+            print(f"note: {error}: the run goes on from its checkpoint", flush=True)
+            _discard(file)
+            return None
+        return record
 
 
 @contextmanager
@@ -190,10 +207,33 @@ def read_config(file: Path) -> dict[str, Any]:
     """A run's config.yaml as dotted keys and values; UserError if it cannot be read."""
     try:
         return _flat(OmegaConf.to_container(OmegaConf.load(file)))
-    except (OmegaConfBaseException, YAMLError, AttributeError) as error:
+    except (OmegaConfBaseException, YAMLError, *_UNREADABLE) as error:
         raise UserError(
             f"{file} cannot be read: move the directory away, or give another with run_dir=<folder>"
         ) from error
+
+
+def _sound(file: Path, loss: str) -> dict[str, Any]:
+    """The record in `file`, empty where there is none, or, which is told, none that can be read."""
+    try:
+        return read_record(file) or {}
+    except DamagedRecordError as error:
+        print(f"note: {error}: {loss}", flush=True)
+        return {}
+
+
+def _is_finished(record: dict[str, Any]) -> bool:
+    outputs, figures = record.get("outputs"), record.get("figures")
+    return (
+        isinstance(outputs, list)
+        and all(isinstance(output, str) for output in outputs)
+        and isinstance(figures, dict)
+    )
+
+
+def _discard(record: Path) -> None:
+    if record.is_file():
+        record.unlink()
 
 
 def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -224,7 +264,8 @@ def _flat(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _write_environment(file: Path, config: ProgramConfig) -> None:
     """Describes this session; those of a continued run are kept in a list."""
     environment = describe_environment(config.domain, config.engine)
-    if file.exists():
-        earlier = json.loads(file.read_text())
-        environment["earlier_sessions"] = [*earlier.pop("earlier_sessions", []), earlier]
+    if earlier := _sound(file, "what is known of its earlier sessions is lost"):
+        sessions = earlier.pop("earlier_sessions", [])
+        sessions = sessions if isinstance(sessions, list) else []
+        environment["earlier_sessions"] = [*sessions, earlier]
     write_text(file, json.dumps(environment, indent=2) + "\n")
