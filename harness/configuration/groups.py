@@ -4,7 +4,7 @@ The defaults are the published ones of the D4RL locomotion benchmark; `configs/<
 differs elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,19 +13,19 @@ from omegaconf import SI
 from harness.configuration.settings import choice, choice_from, count, number
 
 
-def _uncertainties() -> Iterable[str]:
+def _uncertainties() -> Collection[str]:
     from catalogue.uncertainty import UNCERTAINTIES
 
     return UNCERTAINTIES
 
 
-def _memories() -> Iterable[str]:
+def _memories() -> Collection[str]:
     from catalogue.memories import MEMORIES
 
     return MEMORIES
 
 
-def _strategies() -> Iterable[str]:
+def _strategies() -> Collection[str]:
     from catalogue.memories import STRATEGIES
 
     return STRATEGIES

@@ -1,7 +1,7 @@
 """How a schema field states its default, its range and its choices in one line."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ def choice(default: Any, *options: str) -> Any:
     return choice_from(default, lambda: (default, *options))
 
 
-def choice_from(default: str, names: Callable[[], Iterable[str]]) -> Any:
+def choice_from(default: str, names: Callable[[], Collection[str]]) -> Any:
     """A text field that takes one of `names()`, called when a value is checked.
 
     The names are mostly a table's of the catalogue, which may need JAX: a schema does not.
@@ -50,5 +50,5 @@ def interval_of(a_field: Field) -> Interval | None:
     return a_field.metadata.get("interval")
 
 
-def names_of(a_field: Field) -> Callable[[], Iterable[str]] | None:
+def names_of(a_field: Field) -> Callable[[], Collection[str]] | None:
     return a_field.metadata.get("names")
