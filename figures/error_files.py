@@ -8,6 +8,7 @@ import numpy as np
 from catalogue import domains
 from experience import tasks
 from experience.data.pendulum import LAWS, PUMP
+from experience.data.readers import name_of
 from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
 from harness.arrays import UnreadableArraysError, read_npz
@@ -114,7 +115,7 @@ def elsewhere_task(config: ContinuousConfig) -> Task:
         )
     if config.domain == domains.CUSTOM:
         env = dataclasses.replace(config.env, dataset_path=name)
-        return get_task(config.domain, Path(name.removeprefix("minari:")).stem, env)
+        return get_task(config.domain, name_of(name), env)
     name = full_name(config.domain, config.dataset_name, name)
     env = dataclasses.replace(config.env, dataset_path=None)
     return get_task(config.domain, name, env)

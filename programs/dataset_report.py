@@ -6,8 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from catalogue.domains import CUSTOM
 from experience.data.dataset import Dataset, check_dimensions, load_dataset
 from experience.data.quality import Quality, assess
+from experience.data.readers import name_of, split_source
 from experience.data.transitions import world_transitions
 from experience.tasks import Task, domain_of, get_task
 from figures.dataset_page import draw_page
@@ -60,7 +62,8 @@ def task_of(
     domain = domain_of(dataset)
     if domain is not None:
         return get_task(domain, dataset), True
-    if not dataset.startswith("minari:") and not Path(dataset).exists():
+    names_source = split_source(dataset, "")[0] != ""
+    if not names_source and not Path(dataset).exists():
         raise UserError(
             f"{dataset!r} is neither a dataset's name nor a file: give one such as"
             " hopper-medium-v2, an HDF5 file, or minari:<id>"
@@ -70,8 +73,7 @@ def task_of(
     scored = None not in (ref_min, ref_max)
     references = {"ref_min": ref_min, "ref_max": ref_max} if scored else _UNSCORED
     env = EnvConfig(dataset_path=dataset, horizon=horizon, **references)
-    name = Path(dataset.removeprefix("minari:")).stem
-    return get_task("custom", name, env), scored
+    return get_task(CUSTOM, name_of(dataset), env), scored
 
 
 def _uncertainties(

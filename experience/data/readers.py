@@ -90,6 +90,11 @@ def split_source(dataset_path: str, otherwise: str) -> tuple[str, str]:
     return (source, path) if colon and source in READERS else (otherwise, dataset_path)
 
 
+def name_of(dataset_path: str) -> str:
+    """A name for the dataset at `env.dataset_path`: the path's last part, without its suffix."""
+    return Path(split_source(dataset_path, "")[1]).stem
+
+
 def _download_again(wanted: Wanted) -> str:
     return f"delete it and download it again with {fetch(wanted.path)}"
 
