@@ -100,14 +100,19 @@ def from_host(update: Update, sample: Sample, seed: int) -> UpdateMany:
 
 
 def _loop(update, batch, update_key, learner, count):
+    def one(learner, i):
+        key = jax.random.fold_in(update_key, learner.updates)
+        return update(learner, batch(i, learner.updates), key)
+
+    # traced once, for the figures' shapes and for the loop: tracing takes longer than an update
+    one = eqx.filter_closure_convert(one, learner, jnp.zeros_like(count))
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), one.out_struct[1])
+
     def body(i, carry):
         learner, sums = carry
-        key = jax.random.fold_in(update_key, learner.updates)
-        learner, figures = update(learner, batch(i, learner.updates), key)
+        learner, figures = one(learner, i)
         return learner, jax.tree.map(jnp.add, sums, figures)
 
-    shapes = jax.eval_shape(lambda: update(learner, batch(0, 0), update_key)[1])
-    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     learner, sums = jax.lax.fori_loop(0, count, body, (learner, zeros))
     return learner, jax.tree.map(lambda s: s / count.astype(s.dtype), sums)
 
