@@ -6,15 +6,23 @@ from pathlib import Path
 # before jax is imported: the cache is shared with the programs that the tests start
 CACHE = Path(__file__).parents[1] / ".cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import itertools  # noqa: E402
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
+from tests import golden_map  # noqa: E402
+
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if golden_map in vars(item.module).values():
+            item.add_marker("golden")
 
 
 @pytest.fixture

@@ -184,6 +184,8 @@ def _quoted_path(override: str) -> str:
 def _cache_compilations() -> None:
     """Lets a second run start without compiling again, wherever the user has not decided."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_root() / "compiled"))
+    # a start compiles many small programs too
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 def _say(text: str) -> None:
