@@ -1,5 +1,7 @@
 """An imagined environment from the saved world model of a dataset."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,12 +45,7 @@ def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World
     )
     uncertainties = training_uncertainties(ensemble, rows.inputs, collect.unc_type)
     threshold = rollout_threshold(uncertainties, collect.unc_quantile)
-    average = float(uncertainties.mean())
-    if not np.isfinite(average):
-        raise UserError(
-            f"the world model {ensemble_path(config)} is not certain nor uncertain of the dataset,"
-            " but overflows: it diverged in its training or is of other data; train it again"
-        )
+    average = mean_uncertainty(uncertainties, ensemble_path(config))
     print(
         f"world model: {ensemble.size} members, uncertainty {average:.4g} on average,"
         f" threshold {threshold:.4g}",
@@ -64,6 +61,17 @@ def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World
         UNCERTAINTIES[collect.unc_type],
         termination,
     )
+
+
+def mean_uncertainty(uncertainties: np.ndarray, path: Path) -> float:
+    """The average over all rows of the world model at `path`; UserError if it is no number."""
+    average = float(uncertainties.mean())
+    if not np.isfinite(average):
+        raise UserError(
+            f"the world model {path} leaves the range of numbers on its own dataset: its training"
+            " diverged or it is of other data, so train it again"
+        )
+    return average
 
 
 def training_uncertainties(ensemble: Ensemble, inputs: jax.Array, unc_type: str) -> np.ndarray:

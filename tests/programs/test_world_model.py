@@ -7,7 +7,7 @@ import pytest
 from harness.configuration.composition import load_config
 from harness.errors import UserError
 from offline_world.checkpoint import load_ensemble, save_ensemble
-from programs.world_model import load_trained
+from programs.world_model import load_trained, mean_uncertainty
 from tests import golden_map
 
 STATE, ACTION = 11, 3
@@ -35,3 +35,10 @@ def test_a_seed_takes_the_file_of_its_number_and_no_other(tmp_path):
     config.seed = 1
     with pytest.raises(UserError, match="no world model .*/hopper-medium-v2/ensemble_seed1.eqx"):
         load_trained(config, STATE, ACTION)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_an_uncertainty_that_is_no_number_ends_before_the_training(tmp_path, number):
+    assert mean_uncertainty(np.array([1.0, 3.0]), tmp_path) == 2.0
+    with pytest.raises(UserError, match="world.eqx leaves the range of numbers"):
+        mean_uncertainty(np.array([1.0, number]), tmp_path / "world.eqx")

@@ -129,6 +129,32 @@ def test_no_single_flipped_bit_is_silent(tmp_path):
     assert refused > 50
 
 
+def test_copies_are_whole_replace_older_ones_and_are_not_made_of_damaged_ones(tmp_path):
+    source, copies = tmp_path / "run/agent", tmp_path / "kept/agent"
+    checkpoint.save(source, 1, state(1), kept=1)
+    first = checkpoint.copy(source, copies)
+    written = (first / "state.npz").stat()
+    assert checkpoint.copy(source, copies) == first
+    assert (first / "state.npz").stat() == written, "one that is there stays as it is"
+    newest = checkpoint.save(source, 2, state(2), kept=1)
+    checkpoint.copy(source, copies)
+    step, restored = checkpoint.restore(copies, state(0))
+    assert step == 2 and eqx.tree_equal(restored, state(2), typematch=True)
+    assert len(list(copies.iterdir())) == 1
+    damage(newest / "state.npz", "flipped")
+    with pytest.raises(UserError, match="is damaged, so it is not copied"):
+        checkpoint.copy(source, tmp_path / "other")
+
+
+def test_notes_are_kept_under_the_same_checksum(tmp_path):
+    assert checkpoint.notes(tmp_path) == {}
+    saved = checkpoint.save(tmp_path, 1, state(1), notes={"origin": [0.1, 1e8]})
+    assert checkpoint.notes(tmp_path) == {"origin": [0.1, 1e8]}
+    damage(saved / "manifest.json", "flipped")
+    with pytest.raises(UserError, match="damaged"):
+        checkpoint.notes(tmp_path)
+
+
 def test_training_goes_on_while_a_checkpoint_is_written(tmp_path):
     saver = checkpoint.Saver(tmp_path)
     tree = {"a": jnp.arange(1000.0)}
