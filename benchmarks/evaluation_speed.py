@@ -34,7 +34,7 @@ def steps_per_second(envs: AbstractVectorEnv, steps: int) -> float:
     """The better of three evaluations of `steps` steps in every copy."""
     generator = np.random.default_rng(0)
 
-    def act(memory, observation, start):
+    def act(observation, start, memory):
         action = generator.uniform(-1, 1, (envs.copies, envs.action_dim))
         return action.astype(np.float32), memory
 
@@ -57,7 +57,7 @@ def steps_per_second(envs: AbstractVectorEnv, steps: int) -> float:
 
 def main() -> None:
     """Print one line per task."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--workers", type=int, default=usable_cores())
     arguments = parser.parse_args()

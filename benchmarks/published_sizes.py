@@ -25,6 +25,7 @@ from experience.history_store import HistoryStore  # noqa: E402
 from experience.replay import TapeReplay  # noqa: E402
 from experience.tape import Tape  # noqa: E402
 from harness.configuration.composition import load_config  # noqa: E402
+from harness.configuration.schema import ContConfig  # noqa: E402
 from offline_world.fit import make_step  # noqa: E402
 from offline_world.modules import Ensemble  # noqa: E402
 from offline_world.scaler import Scaler, Statistics  # noqa: E402
@@ -75,19 +76,20 @@ def random_tape(rows: int, episode: int, state_dim: int, action_dim: int) -> Tap
     start = np.arange(rows) % episode == 0
     flags = np.zeros(rows, bool)
     return Tape(
-        jnp.asarray(generator.normal(size=(rows, state_dim)), jnp.float32),
-        jnp.asarray(generator.uniform(-1, 1, (rows, action_dim)), jnp.float32),
-        jnp.asarray(generator.normal(size=rows), jnp.float32),
-        jnp.zeros(rows),
-        jnp.asarray(start),
-        jnp.asarray(flags),
-        jnp.asarray(flags),
-        jnp.asarray(generator.uniform(size=rows) < 0.5),
+        state=jnp.asarray(generator.normal(size=(rows, state_dim)), jnp.float32),
+        action=jnp.asarray(generator.uniform(-1, 1, (rows, action_dim)), jnp.float32),
+        next_reward=jnp.asarray(generator.normal(size=rows), jnp.float32),
+        next_penalty=jnp.zeros(rows),
+        start=jnp.asarray(start),
+        next_terminated=jnp.asarray(flags),
+        next_truncated=jnp.asarray(flags),
+        real=jnp.asarray(generator.uniform(size=rows) < 0.5),
     )
 
 
 def agent_and_learner(name: str, state_dim: int, action_dim: int):
     config = load_config(name)
+    assert isinstance(config, ContConfig)
     agent = recurrent_agent(config, state_dim, action_dim)
     return config, agent, eqx.filter_jit(agent.init)(jax.random.key(0))
 
@@ -142,7 +144,7 @@ def ensemble():
 
         return jax.lax.fori_loop(0, STEPS, body, carry)
 
-    carry = [(model, optimiser.init(model))]
+    carry = [(model, optimiser.init(eqx.filter(model, eqx.is_array)))]
 
     def run():
         carry[0] = steps((x, y, jnp.ones(256)), carry[0])
@@ -153,13 +155,15 @@ def ensemble():
 
 def imagine():
     world = World(
-        random_ensemble(100),
-        Scaler.fit(np.ones((2, STATE)), np.ones((2, ACTION)), np.ones(2), Statistics.PUBLISHED),
-        jnp.asarray(jnp.inf),
-        jnp.asarray(0.0),
-        HORIZON,
-        epi_mean,
-        lambda s, a, n: jnp.asarray(False),
+        ensemble=random_ensemble(100),
+        scaler=Scaler.fit(
+            np.ones((2, STATE)), np.ones((2, ACTION)), np.ones(2), Statistics.PUBLISHED
+        ),
+        threshold=jnp.asarray(jnp.inf),
+        penalty_coef=jnp.asarray(0.0),
+        horizon=HORIZON,
+        measure=epi_mean,
+        termination=lambda s, a, n: jnp.asarray(False),
     )
     _, agent, learner = agent_and_learner("d4rl_loco/base", STATE, ACTION)
 

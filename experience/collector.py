@@ -1,6 +1,7 @@
 """Imagined rollouts from real histories, compiled end to end (eq. 18 to 23)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import equinox as eqx
@@ -23,12 +24,27 @@ class Policy(NamedTuple):
 
     #: batch → memory
     initial_memory: Callable[[int], PyTree]
-    #: (observations (rollout, time, obs), start (rollout, time), memory) → memory
-    absorb: Callable
-    #: (observation (rollout, obs), start (rollout,), memory, key) → (action, memory)
-    act: Callable
+    #: (observations, start, memory) → memory
+    absorb: Callable[
+        [Float[Array, "rollout time obs"], Bool[Array, "rollout time"], PyTree], PyTree
+    ]
+    #: (observation, start, memory, key) → (action, memory)
+    act: Callable[
+        [Float[Array, "rollout obs"], Bool[Array, " rollout"], PyTree, PRNGKeyArray],
+        tuple[Float[Array, "rollout action"], PyTree],
+    ]
     #: stands for the action before the first one
     first_action: Float[Array, " action"]
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """How many rollouts at once, and how long at most (≤ 0: only the world's horizon ends them)."""
+
+    rollouts: int
+    longest: int = -1
+    #: begin where episodes begin, instead of anywhere in them
+    from_s0: bool = False
 
 
 class Rollouts(eqx.Module):
@@ -49,21 +65,17 @@ def collect(
     world: AbstractWorld,
     histories: HistoryStore,
     key: PRNGKeyArray,
-    *,
-    rollouts: int,
-    max_rollout_len: int,
-    start_from_s0: bool,
+    settings: RolloutSettings,
 ) -> tuple[Tape, Int[Array, " rollout"], RolloutStats]:
     """Draw histories, let the agent remember them, roll out until all have ended.
 
     Returns the stored episodes (history, rollout, final row) end to end in a tape of
-    rollouts · (horizon + 1) rows, their lengths in rows, and statistics. `max_rollout_len` ≤ 0
-    means no limit but the world's. Pure: compile it.
+    rollouts · (horizon + 1) rows, their lengths in rows, and statistics. Pure: compile it.
     """
     draw_key, roll_key = jax.random.split(key)
-    row = histories.draw(draw_key, rollouts, from_s0=start_from_s0)
+    row = histories.draw(draw_key, settings.rollouts, from_s0=settings.from_s0)
     memory = warm_up(policy, histories, row)
-    limit = max_rollout_len if max_rollout_len > 0 else world.horizon
+    limit = settings.longest if settings.longest > 0 else world.horizon
     imagined = roll_out(policy, world, histories, row, memory, roll_key, limit)
     tape, lengths = assemble(histories, row, imagined, world.horizon + 1)
     return tape, lengths, rollout_statistics(tape, lengths, imagined.length)
@@ -106,22 +118,22 @@ def roll_out(
     timestep = histories.timestep[row]
     begun = timestep > 0
     world_state = WorldState(
-        here.state,
-        timestep,
-        previous.next_terminated & begun,
-        previous.next_truncated & begun,
+        state=here.state,
+        timestep=timestep,
+        terminated=previous.next_terminated & begun,
+        truncated=previous.next_truncated & begun,
     )
     count, state_dim = here.state.shape
     steps = min(limit, world.horizon)
     empty = Rollouts(
-        jnp.zeros((steps, count, state_dim)),
-        jnp.zeros((steps, *here.action.shape)),
-        jnp.zeros((steps, count)),
-        jnp.zeros((steps, count)),
-        jnp.zeros((steps, count), bool),
-        jnp.zeros((steps, count), bool),
-        jnp.zeros(count, jnp.int32),
-        here.state,
+        state=jnp.zeros((steps, count, state_dim)),
+        action=jnp.zeros((steps, *here.action.shape)),
+        next_reward=jnp.zeros((steps, count)),
+        next_penalty=jnp.zeros((steps, count)),
+        next_terminated=jnp.zeros((steps, count), bool),
+        next_truncated=jnp.zeros((steps, count), bool),
+        length=jnp.zeros(count, jnp.int32),
+        final_state=here.state,
     )
 
     def going(carry):
@@ -143,14 +155,14 @@ def roll_out(
         after, imagined = world.step(world_state, action, world_key)
         truncated = imagined.truncated | (i + 1 >= limit)
         out = Rollouts(
-            out.state.at[i].set(world_state.state),
-            out.action.at[i].set(action),
-            out.next_reward.at[i].set(imagined.raw_reward),
-            out.next_penalty.at[i].set(imagined.raw_reward - imagined.reward),
-            out.next_terminated.at[i].set(imagined.terminated),
-            out.next_truncated.at[i].set(truncated),
-            out.length + alive.astype(jnp.int32),
-            jnp.where(alive[:, None], imagined.next_state, out.final_state),
+            state=out.state.at[i].set(world_state.state),
+            action=out.action.at[i].set(action),
+            next_reward=out.next_reward.at[i].set(imagined.raw_reward),
+            next_penalty=out.next_penalty.at[i].set(imagined.raw_reward - imagined.reward),
+            next_terminated=out.next_terminated.at[i].set(imagined.terminated),
+            next_truncated=out.next_truncated.at[i].set(truncated),
+            length=out.length + alive.astype(jnp.int32),
+            final_state=jnp.where(alive[:, None], imagined.next_state, out.final_state),
         )
         # a finished rollout stays as it is, so that its flags remain set
         after = jax.tree.map(
@@ -190,13 +202,13 @@ def assemble(
         is_final[:, None], imagined.final_state[episode], either(real.state, imagined.state)
     )
     tape = Tape(
-        state,
-        either(real.action, imagined.action),
-        either(real.next_reward, imagined.next_reward),
-        either(real.next_penalty, imagined.next_penalty),
-        within == 0,
-        either(real.next_terminated, imagined.next_terminated),
-        either(real.next_truncated, imagined.next_truncated),
-        is_real,
+        state=state,
+        action=either(real.action, imagined.action),
+        next_reward=either(real.next_reward, imagined.next_reward),
+        next_penalty=either(real.next_penalty, imagined.next_penalty),
+        start=within == 0,
+        next_terminated=either(real.next_terminated, imagined.next_terminated),
+        next_truncated=either(real.next_truncated, imagined.next_truncated),
+        real=is_real,
     )
     return tape, lengths

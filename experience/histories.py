@@ -1,5 +1,6 @@
 """The histories that imagined rollouts branch off from (eq. 4)."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from experience.data.rows import Dataset
@@ -10,7 +11,7 @@ from harness.errors import UserError
 def build_histories(
     dataset: Dataset, horizon: int, stop_at_first_terminal: bool, ends_by_timeout_only: bool
 ) -> Tape:
-    """The episodes of `dataset` as one tape of numpy arrays, in file order.
+    """The episodes of `dataset` as one tape, in file order.
 
     A history has at most `horizon` transitions (one less where the dataset has no next
     observations). Episodes end at terminals and timeouts, with `ends_by_timeout_only` at timeouts
@@ -45,14 +46,14 @@ def build_histories(
     ending = step >= np.repeat(transitions - 1, lengths)
     terminated = ending & dataset.terminals[source]
     return Tape(
-        state=state,
-        action=dataset.actions[source],
-        next_reward=dataset.rewards[source],
-        next_penalty=np.zeros(len(source), np.float32),
-        start=step == 0,
-        next_terminated=terminated,
-        next_truncated=ending & ~terminated,
-        real=np.ones(len(source), dtype=bool),
+        state=jnp.asarray(state),
+        action=jnp.asarray(dataset.actions[source]),
+        next_reward=jnp.asarray(dataset.rewards[source]),
+        next_penalty=jnp.zeros(len(source)),
+        start=jnp.asarray(step == 0),
+        next_terminated=jnp.asarray(terminated),
+        next_truncated=jnp.asarray(ending & ~terminated),
+        real=jnp.ones(len(source), bool),
     )
 
 

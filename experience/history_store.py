@@ -18,11 +18,10 @@ class HistoryStore(eqx.Module):
 
     @classmethod
     def from_tape(cls, tape: Tape) -> "HistoryStore":
-        """From histories with NumPy or JAX leaves; the copies are JAX arrays."""
         start = np.asarray(tape.start)
         first_rows = np.flatnonzero(start).astype(np.int32)
         timestep = np.arange(len(start), dtype=np.int32) - first_rows[np.cumsum(start) - 1]
-        return cls(jax.tree.map(jnp.asarray, tape), jnp.asarray(timestep), jnp.asarray(first_rows))
+        return cls(tape, jnp.asarray(timestep), jnp.asarray(first_rows))
 
     def draw(self, key: PRNGKeyArray, count: int, *, from_s0: bool) -> Int[Array, " rollout"]:
         """Rows to start rollouts at: uniform over all rows, or over the episodes' first

@@ -1,9 +1,12 @@
 """What an agent observes: the state, and what it did and got before."""
 
+from typing import TypeVar
+
 from jaxtyping import Array, Bool, Float
 from numpy import ndarray
 
-AnyArray = Array | ndarray
+#: NumPy in, NumPy out; JAX likewise
+AnyArray = TypeVar("AnyArray", Array, ndarray)
 
 
 def observation_size(state_size: int, action_size: int) -> int:

@@ -46,16 +46,16 @@ class TapeReplay(eqx.Module):
         """A replay of `capacity` rows, to which at most `episodes_at_once` are added in a call."""
         zero = jnp.zeros((), jnp.int32)
         return cls(
-            jnp.zeros((capacity, state_dim)),
-            jnp.zeros((capacity, action_dim)),
-            jnp.zeros(capacity),
-            jnp.zeros(capacity),
-            jnp.zeros(capacity, jnp.uint8),
-            jnp.zeros(capacity // SHORTEST_EPISODE + episodes_at_once, jnp.int32),
-            zero,
-            zero,
-            zero,
-            zero,
+            state=jnp.zeros((capacity, state_dim)),
+            action=jnp.zeros((capacity, action_dim)),
+            next_reward=jnp.zeros(capacity),
+            next_penalty=jnp.zeros(capacity),
+            flags=jnp.zeros(capacity, jnp.uint8),
+            starts=jnp.zeros(capacity // SHORTEST_EPISODE + episodes_at_once, jnp.int32),
+            oldest=zero,
+            episodes=zero,
+            size=zero,
+            write=zero,
         )
 
     @property
@@ -82,16 +82,16 @@ class TapeReplay(eqx.Module):
         slot = (self.oldest + self.episodes + jnp.arange(count)) % self.starts.shape[0]
         start = (self.write + jnp.cumsum(lengths) - lengths) % self.capacity
         added = TapeReplay(
-            written(self.state, tape.state),
-            written(self.action, tape.action),
-            written(self.next_reward, tape.next_reward),
-            written(self.next_penalty, tape.next_penalty),
-            written(self.flags, pack_flags(tape)),
-            self.starts.at[slot].set(start),
-            self.oldest,
-            self.episodes + count,
-            self.size + total,
-            (self.write + total) % self.capacity,
+            state=written(self.state, tape.state),
+            action=written(self.action, tape.action),
+            next_reward=written(self.next_reward, tape.next_reward),
+            next_penalty=written(self.next_penalty, tape.next_penalty),
+            flags=written(self.flags, pack_flags(tape)),
+            starts=self.starts.at[slot].set(start),
+            oldest=self.oldest,
+            episodes=self.episodes + count,
+            size=self.size + total,
+            write=(self.write + total) % self.capacity,
         )
         return added._evicted()
 
@@ -121,13 +121,16 @@ class TapeReplay(eqx.Module):
     def rows(self, place: Int[Array, " row"]) -> Tape:
         """The rows at these places of the ring."""
         flags = self.flags[place]
-        bits = [(flags >> jnp.uint8(i)) & jnp.uint8(1) for i in range(len(_FLAGS))]
+        bits = {
+            name: ((flags >> jnp.uint8(i)) & jnp.uint8(1)).astype(bool)
+            for i, name in enumerate(_FLAGS)
+        }
         return Tape(
-            self.state[place],
-            self.action[place],
-            self.next_reward[place],
-            self.next_penalty[place],
-            *(bit.astype(bool) for bit in bits),
+            state=self.state[place],
+            action=self.action[place],
+            next_reward=self.next_reward[place],
+            next_penalty=self.next_penalty[place],
+            **bits,
         )
 
     def sample_tape(self, key: PRNGKeyArray, length: int) -> Tape:
@@ -168,11 +171,11 @@ class TapeReplay(eqx.Module):
         left = self.rows(place)
         reached = self.state[(place + 1) % self.capacity]
         rows = Learnable(
-            left.action,
-            left.learned_reward,
-            left.next_terminated,
-            left.real,
-            jnp.ones(count, bool),
+            action=left.action,
+            next_reward=left.learned_reward,
+            next_terminated=left.next_terminated,
+            real=left.real,
+            mask=jnp.ones(count, bool),
         )
         return Transitions(jnp.concatenate([left.state, reached]), rows)
 

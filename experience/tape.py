@@ -1,11 +1,13 @@
 """The tape: episodes laid end to end in rows, without padding (eq. 24)."""
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
-from experience.observation import AnyArray, observation
+from experience.observation import observation
 
 
 class Learnable(eqx.Module):
@@ -14,6 +16,7 @@ class Learnable(eqx.Module):
     `next_reward` is the one to learn from, its penalty taken off.
     """
 
+    _: KW_ONLY
     action: Float[Array, "transition action"]
     next_reward: Float[Array, " transition"]
     next_terminated: Bool[Array, " transition"]
@@ -32,16 +35,17 @@ class Tape(eqx.Module):
     neighbour row's (`observation`).
     """
 
-    state: Float[AnyArray, "row state"]
-    action: Float[AnyArray, "row action"]
-    next_reward: Float[AnyArray, " row"]
-    next_penalty: Float[AnyArray, " row"]
-    start: Bool[AnyArray, " row"]
-    next_terminated: Bool[AnyArray, " row"]
-    next_truncated: Bool[AnyArray, " row"]
-    real: Bool[AnyArray, " row"]
+    _: KW_ONLY
+    state: Float[Array, "row state"]
+    action: Float[Array, "row action"]
+    next_reward: Float[Array, " row"]
+    next_penalty: Float[Array, " row"]
+    start: Bool[Array, " row"]
+    next_terminated: Bool[Array, " row"]
+    next_truncated: Bool[Array, " row"]
+    real: Bool[Array, " row"]
 
-    def observation(self, first_action: Float[AnyArray, " action"]) -> Float[AnyArray, "row obs"]:
+    def observation(self, first_action: Float[Array, " action"]) -> Float[Array, "row obs"]:
         """The agent's input [s_i, a_{i-1}, r_i] of each row.
 
         `first_action` stands for the missing a_{-1} where `start` is set; the reward there is 0.
@@ -50,26 +54,26 @@ class Tape(eqx.Module):
         return observation(self.state, *previous, start=self.start, first_action=first_action)
 
     @property
-    def learned_reward(self) -> Float[AnyArray, " row"]:
+    def learned_reward(self) -> Float[Array, " row"]:
         """The rewards that values are made of; those that the agent observes are unpenalised."""
         return self.next_reward - self.next_penalty
 
-    def current(self, rows: AnyArray) -> AnyArray:
+    def current(self, rows: Shaped[Array, "all *value"]) -> Shaped[Array, "_ *value"]:
         """Of one value per row, those at the rows that a transition may leave from."""
         return rows[:-1]
 
-    def next(self, rows: AnyArray) -> AnyArray:
+    def next(self, rows: Shaped[Array, "all *value"]) -> Shaped[Array, "_ *value"]:
         """Of one value per row, those at the rows that a transition may lead to."""
         return rows[1:]
 
     def learnable(self) -> "Learnable":
         """Row i and row i+1 are a transition unless an episode starts at i+1."""
         return Learnable(
-            self.action[:-1],
-            self.learned_reward[:-1],
-            self.next_terminated[:-1],
-            self.real[:-1],
-            ~self.start[1:],
+            action=self.action[:-1],
+            next_reward=self.learned_reward[:-1],
+            next_terminated=self.next_terminated[:-1],
+            real=self.real[:-1],
+            mask=~self.start[1:],
         )
 
     def rows(self, index) -> "Tape":
@@ -87,11 +91,11 @@ class Transitions(eqx.Module):
     state: Float[Array, "ends state"]
     rows: Learnable
 
-    def current(self, rows: AnyArray) -> AnyArray:
+    def current(self, rows: Shaped[Array, "all *value"]) -> Shaped[Array, "_ *value"]:
         """Of one value per state, those at the states that were left."""
         return rows[: rows.shape[0] // 2]
 
-    def next(self, rows: AnyArray) -> AnyArray:
+    def next(self, rows: Shaped[Array, "all *value"]) -> Shaped[Array, "_ *value"]:
         """Of one value per state, those at the states that were reached."""
         return rows[rows.shape[0] // 2 :]
 

@@ -182,20 +182,21 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
     dataset_path = env.dataset_path
     if domain == domains.PENDULUM:
         dataset_path = dataset_path or f"{_PENDULUM_FOLDER}/{dataset_name}.hdf5"
-    needed = {
-        "dataset_path": dataset_path,
-        "horizon": env.horizon,
-        "ref_min": env.ref_min,
-        "ref_max": env.ref_max,
-    }
-    missing = [f"env.{key}" for key, value in needed.items() if value in (None, "")]
-    if missing:
+    horizon, ref_min, ref_max = env.horizon, env.ref_min, env.ref_max
+    if not dataset_path or horizon is None or ref_min is None or ref_max is None:
+        needed = {
+            "dataset_path": dataset_path or None,
+            "horizon": horizon,
+            "ref_min": ref_min,
+            "ref_max": ref_max,
+        }
+        missing = [f"env.{key}" for key, value in needed.items() if value is None]
         raise UserError(f"domain={domain} needs values for {', '.join(missing)} in the config")
-    if env.horizon < 2:
-        raise UserError(f"env.horizon={env.horizon} must be at least 2 steps")
-    if not -math.inf < env.ref_min < env.ref_max < math.inf:
+    if horizon < 2:
+        raise UserError(f"env.horizon={horizon} must be at least 2 steps")
+    if not -math.inf < ref_min < ref_max < math.inf:
         raise UserError(
-            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}, both finite; "
+            f"env.ref_min={ref_min} must be below env.ref_max={ref_max}, both finite; "
             "they are the episode returns with score 0 and 1"
         )
     usual = "pendulum" if domain == domains.PENDULUM else "hdf5"
@@ -203,9 +204,9 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
         domain=domain,
         dataset_name=dataset_name,
         source=split_source(dataset_path, usual)[0],
-        horizon=env.horizon,
-        ref_min=env.ref_min,
-        ref_max=env.ref_max,
+        horizon=horizon,
+        ref_min=ref_min,
+        ref_max=ref_max,
         dataset_path=dataset_path,
         termination=env.termination,
         clip_actions=env.clip_actions,

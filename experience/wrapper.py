@@ -1,6 +1,10 @@
 """The real environments under their datasets' names."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
 
 from catalogue import domains
 from experience.engine import EngineInfo, install, quiet_gym
@@ -13,9 +17,39 @@ if TYPE_CHECKING:
 PENDULUM_ID = "Pendulum-v1"
 
 
+@runtime_checkable
+class RealEnv(Protocol):
+    """What `make_env` gives: gym 0.23.1's interface, which has no types of its own."""
+
+    @property
+    def observation_space(self) -> Any: ...
+
+    @property
+    def action_space(self) -> Any: ...
+
+    @property
+    def spec(self) -> Any: ...
+
+    @property
+    def unwrapped(self) -> Any: ...
+
+    def reset(self, *, seed: int | None = None) -> Float[np.ndarray, " state"]: ...
+
+    def step(
+        self, action: Float[np.ndarray, " action"]
+    ) -> tuple[Float[np.ndarray, " state"], float, bool, dict[str, Any]]: ...
+
+    def close(self) -> None: ...
+
+
+def flat_sizes(env: RealEnv) -> tuple[int, int]:
+    """How many numbers a state and an action have."""
+    return env.observation_space.shape[0], env.action_space.shape[0]
+
+
 def make_env(
     domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco"
-) -> "gym.Env":
+) -> RealEnv:
     """The environment that a dataset was collected in, behind gym 0.23.1's interface.
 
     **Arguments:**
@@ -33,16 +67,16 @@ def make_env(
     **Raises:** `UserError` for an unknown domain or name, an engine that is not there, and spaces
     that the agent cannot act in.
     """
-    # own data is named apart, but made in the environment of a published dataset
-    name = (
-        dataset_name if domain in domains.DESCRIBED else get_task(domain, dataset_name).environment
-    )
+    name = dataset_name
+    if domain not in domains.DESCRIBED:
+        # own data is named apart, but made in the environment of a published dataset
+        name = get_task(domain, dataset_name).environment or dataset_name
     engine_info(domain, engine)
     from experience.engine.seeding import SeededReset, untouched_global_generator
 
     with untouched_global_generator():
         env = _FACTORIES[domain](name, env_config)
-    _check_action_bounds(dataset_name, env)
+    _check_action_bounds(dataset_name, env.action_space)
     return SeededReset(env)
 
 
@@ -105,7 +139,7 @@ def _make_pendulum(dataset_name: str, env_config: Any) -> "gym.Env":
     return GymnasiumAdapter(PENDULUM_ID, {})
 
 
-_FACTORIES = {
+_FACTORIES: dict[str, Callable[[str, Any], "gym.Env"]] = {
     domains.D4RL_LOCO: _make_d4rl,
     domains.NEORL: _make_neorl,
     domains.ADROIT: _make_d4rl,
@@ -115,8 +149,8 @@ _FACTORIES = {
 }
 
 
-def _check_action_bounds(dataset_name: str, env: "gym.Env") -> None:
-    low, high = env.action_space.low, env.action_space.high
+def _check_action_bounds(dataset_name: str, actions: Any) -> None:
+    low, high = actions.low, actions.high
     if (low != -1).any() or (high != 1).any():
         raise UserError(
             f"dataset_name={dataset_name} has an environment with actions from {low.min()} to "

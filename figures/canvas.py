@@ -3,13 +3,14 @@
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.files import atomic_write
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -39,7 +40,7 @@ def tidy(ax: "Axes", x_label: str, y_label: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def curve_styles(count: int) -> list[dict[str, str]]:
+def curve_styles(count: int) -> list[dict[str, Any]]:
     """Colour and line of each of `count` curves; the line changes when the colours are used up."""
     colours = len(COLOURS)
     return [
@@ -54,7 +55,7 @@ def shared_legend(figure: "Figure", title: str) -> None:
     It has as many columns as fit, and the figure becomes higher by what it takes.
     """
     room = 0.95 * _INCH * figure.get_figwidth()
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(_wrapped(label, room - _HANDLE), handle)
@@ -63,8 +64,8 @@ def shared_legend(figure: "Figure", title: str) -> None:
     columns = max(1, min(len(handles), int(room / (_HANDLE + widest))))
     title = _wrapped(title, room)
     figure.legend(
-        handles.values(),
-        handles.keys(),
+        list(handles.values()),
+        list(handles),
         title=title,
         loc="outside upper center",
         ncols=columns,
@@ -97,5 +98,5 @@ def save_figure(figure: "Figure", stem: Path | str, arrays: Mapping[str, np.ndar
         with atomic_write(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:], dpi=_PNG_DPI)
     with atomic_write(paths[2]) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **dict[str, Any](arrays))
     return paths

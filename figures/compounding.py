@@ -1,7 +1,7 @@
 """The compounding-error figures (eq. 54, 55): growth over time, and error against uncertainty."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,7 +54,8 @@ def spearman(errors: dict[str, np.ndarray]) -> float:
     from scipy.stats import spearmanr
 
     uncertainty, rmse = uncertainty_and_error(errors)
-    return float(spearmanr(uncertainty, rmse).statistic)
+    result: Any = spearmanr(uncertainty, rmse)
+    return float(result.statistic)
 
 
 def uncertainty_and_error(errors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

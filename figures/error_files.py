@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def error_file(
 def save_errors(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes the arrays as a compressed npz file, whole or not at all."""
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **dict[str, Any](arrays))
 
 
 def load_errors(

@@ -74,7 +74,9 @@ def plot_panels(panels: tuple[Panel, ...], metrics_path: Path, out_path: Path, t
     if not metrics_path.exists():
         raise UserError(f"{metrics_path} does not exist: give the metrics.jsonl of a run")
     rows = read_rows(metrics_path)
-    panels = [panel for panel in panels if any(name in row for name in panel.lines for row in rows)]
+    panels = tuple(
+        panel for panel in panels if any(name in row for name in panel.lines for row in rows)
+    )
     if not panels:
         raise UserError(f"{metrics_path} has no metrics that a learning plot shows")
 

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -49,12 +50,10 @@ class TableRow:
         """Interquartile mean of the last tenth with its 95 % stratified bootstrap interval."""
         from rliable import metrics
 
-        return tuple(
-            float(value[0])
-            for value in bootstrap(
-                self.scores["last_tenth"], lambda scores: np.array([metrics.aggregate_iqm(scores)])
-            )
+        mean, low, high = bootstrap(
+            self.scores["last_tenth"], lambda scores: np.array([metrics.aggregate_iqm(scores)])
         )
+        return float(mean[0]), float(low[0]), float(high[0])
 
 
 def final_scores(record: RunRecord, metric: str) -> dict[str, float]:
@@ -162,8 +161,8 @@ def _row(dataset: str, setting: str, of_datasets: list[dict[int, dict[str, float
     )
 
 
-def _numbers(row: TableRow, interval: tuple[float, float, float]) -> dict[str, object]:
-    numbers = {"dataset": row.dataset, "setting": row.setting, "seeds": row.seeds}
+def _numbers(row: TableRow, interval: tuple[float, float, float]) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"dataset": row.dataset, "setting": row.setting, "seeds": row.seeds}
     for name, scores in row.scores.items():
         numbers |= {f"{name}_mean": scores.mean(), f"{name}_std": _std(scores.mean(1))}
     return numbers | dict(zip(("iqm", "iqm_low", "iqm_high"), interval, strict=True))

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.nd
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes an npz file, whole or not at all."""
     with atomic_write(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, **dict[str, Any](arrays))
 
 
 def digest_of(sources: Iterable[np.ndarray | str]) -> str:
@@ -57,5 +58,5 @@ def digest_of(sources: Iterable[np.ndarray | str]) -> str:
             digest.update(source.encode())
         else:
             digest.update(str((source.shape, source.dtype)).encode())
-            digest.update(np.ascontiguousarray(source))
+            digest.update(np.ascontiguousarray(source).data)
     return digest.hexdigest()[:32]

@@ -57,7 +57,7 @@ def read_pickled_arrays(path: Path) -> Any:
 def _check_sizes(content: bytes) -> None:
     """Refuses what claims to be longer than the file: Python would reserve memory for it first."""
     for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name.endswith("PUT") and argument > len(content):
+        if opcode.name.endswith("PUT") and (argument or 0) > len(content):
             raise ValueError(f"it claims to have {argument} parts")
 
 
@@ -104,5 +104,6 @@ def _array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
     match dtype:
         case _Call(name="dtype", arguments=(str(kind), *_), state=(_, str(byte_order), *_)):
             if _NUMBERS.fullmatch(kind) and byte_order in ("<", ">", "|", "="):
-                return np.frombuffer(_plain(data), byte_order + kind).reshape(shape, order=order)
+                array = np.frombuffer(_plain(data), byte_order + kind)
+                return array.reshape(shape, order="F" if order == "F" else "C")
     raise ValueError("it holds arrays of something else than numbers")

@@ -24,5 +24,8 @@ class Block(eqx.Module):
         self.norm = LayerNorm(out_size, slope=SLOPE) if has_ln else None
 
     def __call__(self, x: Float[Array, "in *batch"]) -> Float[Array, "out *batch"]:
-        x = self.linear(x)
+        return self.activation(self.linear(x))
+
+    def activation(self, x: Float[Array, "out *batch"]) -> Float[Array, "out *batch"]:
+        """What follows the linear layer."""
         return jnp.maximum(x, SLOPE * x) if self.norm is None else self.norm(x)

@@ -66,8 +66,8 @@ class LRU(eqx.Module):
         decay = modulus * jnp.cos(angle), modulus * jnp.sin(angle)
         gain = jnp.exp(self.gamma_log)[:, None]
         u = x @ jnp.concatenate([gain * self.b_real, gain * self.b_imag]).T
-        inputs = tuple(jnp.split(u, 2, axis=1))
-        h = recurrence(decay, inputs, start, (h0[0], h0[1]), self.strategy)
+        real, imaginary = jnp.split(u, 2, axis=1)
+        h = recurrence(decay, (real, imaginary), start, (h0[0], h0[1]), self.strategy)
         return jnp.concatenate(h, axis=1)
 
     def output(

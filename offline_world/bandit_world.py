@@ -1,11 +1,10 @@
 """The imagined bandit: an ensemble's rewards for a one-hot arm, and nothing else (eq. 17, 20)."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from catalogue.uncertainty import Measure
 from offline_world.modules import Ensemble
 from offline_world.world import AbstractWorld, Imagined, WorldState, dream
 
@@ -21,13 +20,15 @@ class BanditWorld(AbstractWorld):
     #: subtracted from the learned reward per unit of uncertainty; not divided by any average
     penalty_coef: Float[Array, ""]
     horizon: int = eqx.field(static=True)
-    measure: Callable = eqx.field(static=True)
+    measure: Measure = eqx.field(static=True)
 
     def step(self, state, action, key):
         reward, uncertainty = dream(self.ensemble, self.measure, action, key)
         timestep = state.timestep + 1
         truncated = state.truncated | (timestep >= self.horizon)
-        after = WorldState(state.state, timestep, state.terminated, truncated)
+        after = WorldState(
+            state=state.state, timestep=timestep, terminated=state.terminated, truncated=truncated
+        )
         return after, Imagined.after(after, reward[:, 0], uncertainty, self.penalty_coef)
 
 

@@ -87,7 +87,8 @@ def compiled_epoch(
 
     @eqx.filter_jit(donate="all-except-first")
     def epoch(frozen, state):
-        return fit_epoch(settings, state, *frozen)
+        data, key = frozen
+        return fit_epoch(settings, state, data, key)
 
     def run(state: FitState) -> tuple[FitState, EpochReport]:
         state, figures = epoch((data, key), state)
@@ -156,7 +157,8 @@ def make_step(optimiser: optax.GradientTransformation) -> Callable:
     """
 
     def loss_fn(ensemble, x, y, weight):
-        per_row = nll(*ensemble.log_gaussian(x), y).mean(0)
+        mean, log_std = ensemble.log_gaussian(x)
+        per_row = nll(mean, log_std, y).mean(0)
         return (per_row * weight).sum() / weight.sum()
 
     def step(ensemble, optimiser_state, x, y, weight):

@@ -1,7 +1,6 @@
 """The imagined environment: one step of many rollouts in the ensemble (eq. 20, 21)."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from catalogue.uncertainty import Measure
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
+from offline_world.terminations import TerminationFn
 
 
 class WorldState(eqx.Module):
@@ -47,12 +48,12 @@ class Imagined(eqx.Module):
     ) -> "Imagined":
         """What led to `state`: the learned reward is r − penalty_coef · uncertainty (eq. 17)."""
         return cls(
-            state.state,
-            raw_reward - penalty_coef * uncertainty,
-            raw_reward,
-            uncertainty,
-            state.terminated,
-            state.truncated,
+            next_state=state.state,
+            reward=raw_reward - penalty_coef * uncertainty,
+            raw_reward=raw_reward,
+            uncertainty=uncertainty,
+            terminated=state.terminated,
+            truncated=state.truncated,
         )
 
 
@@ -69,7 +70,7 @@ def own_member(
 
 
 def dream(
-    ensemble: Ensemble, measure: Callable, inputs: Float[Array, "rollout in"], key: PRNGKeyArray
+    ensemble: Ensemble, measure: Measure, inputs: Float[Array, "rollout in"], key: PRNGKeyArray
 ) -> tuple[Float[Array, "rollout out"], Float[Array, " rollout"]]:
     """A sample of each rollout's own Gaussian, and the uncertainty of its input under all."""
     mean, std = ensemble(inputs)
@@ -108,8 +109,8 @@ class World(AbstractWorld):
     #: subtracted from the learned reward per unit of uncertainty
     penalty_coef: Float[Array, ""]
     horizon: int = eqx.field(static=True)
-    measure: Callable = eqx.field(static=True)
-    termination: Callable = eqx.field(static=True)
+    measure: Measure = eqx.field(static=True)
+    termination: TerminationFn = eqx.field(static=True)
 
     def predict(
         self, state: Float[Array, "rollout state"], action: Float[Array, "rollout action"], key
@@ -132,5 +133,7 @@ class World(AbstractWorld):
         truncated = (
             state.truncated | (timestep >= self.horizon) | (uncertainty > self.threshold) | ~finite
         )
-        after = WorldState(next_state, timestep, terminated, truncated)
+        after = WorldState(
+            state=next_state, timestep=timestep, terminated=terminated, truncated=truncated
+        )
         return after, Imagined.after(after, raw_reward, uncertainty, self.penalty_coef)

@@ -1,13 +1,18 @@
 """What the collector, the evaluator and the training loop know of an agent."""
 
 from abc import abstractmethod
+from typing import Generic, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from online_rl.batch import Batch
 from online_rl.networks import Network
+
+#: the means of an update, by the names they are logged under
+Figures = dict[str, Float[Array, ""]]
 
 
 class AbstractLearner(eqx.Module):
@@ -16,36 +21,39 @@ class AbstractLearner(eqx.Module):
     updates: eqx.AbstractVar[Int[Array, ""]]
 
 
-class AbstractAgent(eqx.Module):
+Learner = TypeVar("Learner", bound=AbstractLearner)
+
+
+class AbstractAgent(eqx.Module, Generic[Learner]):
     """An algorithm: functions of its settings, which are static, and a learner, which is data."""
 
     #: stands for the previous action at an episode's start
     first_action: eqx.AbstractVar[tuple[float, ...]]
 
     @abstractmethod
-    def init(self, key: PRNGKeyArray) -> AbstractLearner:
+    def init(self, key: PRNGKeyArray) -> Learner:
         """A fresh learner."""
 
     @abstractmethod
-    def networks(self, learner: AbstractLearner) -> PyTree:
+    def networks(self, learner: Learner) -> PyTree:
         """What is worth keeping of a learner when its training is over."""
 
     @abstractmethod
-    def with_networks(self, learner: AbstractLearner, networks: PyTree) -> AbstractLearner:
+    def with_networks(self, learner: Learner, networks: PyTree) -> Learner:
         """A learner that goes on from `networks`, with its own optimisers and counters."""
 
     @abstractmethod
-    def acting(self, learner: AbstractLearner) -> Network:
+    def acting(self, learner: Learner) -> Network:
         """The network that chooses actions, whose encoder carries the memory."""
 
-    def initial_memory(self, learner: AbstractLearner, batch: int) -> PyTree:
+    def initial_memory(self, learner: Learner, batch: int) -> PyTree:
         """Memories of `batch` episodes at their starts."""
         memory = self.acting(learner).encoder.initial_memory()
         return jax.tree.map(lambda m: jnp.broadcast_to(m, (batch, *m.shape)), memory)
 
     def absorb(
         self,
-        learner: AbstractLearner,
+        learner: Learner,
         observations: Float[Array, "batch time obs"],
         start: Bool[Array, "batch time"],
         memory: PyTree,
@@ -56,7 +64,7 @@ class AbstractAgent(eqx.Module):
     @abstractmethod
     def act(
         self,
-        learner: AbstractLearner,
+        learner: Learner,
         observation: Float[Array, "batch obs"],
         start: Bool[Array, " batch"],
         memory: PyTree,
@@ -67,7 +75,5 @@ class AbstractAgent(eqx.Module):
         """Actions and the memories after these observations."""
 
     @abstractmethod
-    def update(
-        self, learner: AbstractLearner, batch, key: PRNGKeyArray
-    ) -> tuple[AbstractLearner, dict[str, Float[Array, ""]]]:
-        """One gradient step on a batch (`experience.tape.Tape` or `Transitions`), and figures."""
+    def update(self, learner: Learner, batch: Batch, key: PRNGKeyArray) -> tuple[Learner, Figures]:
+        """One gradient step on a batch, and figures."""

@@ -1,18 +1,23 @@
 """Agents from their configurations."""
 
 from collections.abc import Callable
+from typing import cast
 
 import optax
+from jaxtyping import PRNGKeyArray
 
 from catalogue.memories import MEMORIES
 from experience.observation import observation_size
 from harness.configuration.groups import MemoryConfig, TrainConfig
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from memory import MemorySettings
+from memory.recurrence import Strategy
 from online_rl.dqn import DQNAgent, DQNSettings
-from online_rl.encoders import RecurrentEncoder, StateEncoder
+from online_rl.encoders import AbstractEncoder, RecurrentEncoder, StateEncoder
 from online_rl.optimiser import SplitOptimiser, agent_optimiser
 from online_rl.sac import SACAgent, SACSettings
+
+MakeEncoder = Callable[[PRNGKeyArray], AbstractEncoder]
 
 
 def recurrent_agent(config: ContConfig, state_dim: int, action_dim: int) -> SACAgent:
@@ -46,7 +51,7 @@ def bandit_agent(config: BanditConfig, arms: int) -> DQNAgent:
     """The bandit's: double DQN with the same memory, over [0, previous arm, previous reward]."""
     collect, model, train = config.collect, config.model, config.train
     return DQNAgent(
-        DQNSettings(
+        settings=DQNSettings(
             gamma=train.gamma,
             target_tau=train.target_tau,
             eps_start=collect.eps_start,
@@ -55,14 +60,14 @@ def bandit_agent(config: BanditConfig, arms: int) -> DQNAgent:
             head_d_hidden=model.head_d_hidden,
             head_n_layers=model.head_n_layers,
         ),
-        _recurrent(model.memory, train.memory_scan, observation_size(1, arms)),
-        _split_optimiser(train, (train.enc_lr, train.head_lr), train.lr_ratio),
+        make_encoder=_recurrent(model.memory, train.memory_scan, observation_size(1, arms)),
+        optimiser=_split_optimiser(train, (train.enc_lr, train.head_lr), train.lr_ratio),
         # an episode starts as if arm 0 had been pulled
-        (1.0,) + (0.0,) * (arms - 1),
+        first_action=(1.0,) + (0.0,) * (arms - 1),
     )
 
 
-def _recurrent(memory: MemoryConfig, strategy: str, in_size: int) -> Callable:
+def _recurrent(memory: MemoryConfig, strategy: str, in_size: int) -> MakeEncoder:
     kind = MEMORIES[memory.kind]
     settings = MemorySettings(
         d_model=memory.d_model,
@@ -70,12 +75,14 @@ def _recurrent(memory: MemoryConfig, strategy: str, in_size: int) -> Callable:
         n_layers=memory.n_layers,
         r_min=memory.r_min,
         r_max=memory.r_max,
-        strategy=strategy,
+        strategy=cast(Strategy, strategy),
     )
     return lambda key: RecurrentEncoder(in_size, kind, settings, key=key)
 
 
-def _split_optimiser(train: TrainConfig, lrs: tuple[float, float], lr_ratio: float):
+def _split_optimiser(
+    train: TrainConfig, lrs: tuple[float, float], lr_ratio: float
+) -> SplitOptimiser:
     """Separate chains for encoder and head, with these two rates."""
     return SplitOptimiser(
         *(
@@ -92,12 +99,20 @@ def _split_optimiser(train: TrainConfig, lrs: tuple[float, float], lr_ratio: flo
     )
 
 
-def _sac(config, make_encoder, action_dim, *, head_size, actor_lrs, critic_lrs) -> SACAgent:
+def _sac(
+    config: ContConfig | MarkovConfig,
+    make_encoder: MakeEncoder,
+    action_dim: int,
+    *,
+    head_size: tuple[int, int],
+    actor_lrs: tuple[float, float],
+    critic_lrs: tuple[float, float],
+) -> SACAgent:
     model, train = config.model, config.train
     ratio = model.target_alpha_ratio
 
     return SACAgent(
-        SACSettings(
+        settings=SACSettings(
             gamma=train.gamma,
             target_tau=train.target_tau,
             real_weight=train.real_weight,
@@ -109,9 +124,9 @@ def _sac(config, make_encoder, action_dim, *, head_size, actor_lrs, critic_lrs) 
             head_d_hidden=head_size[0],
             head_n_layers=head_size[1],
         ),
-        make_encoder,
-        _split_optimiser(train, actor_lrs, train.actor_lr_ratio),
-        _split_optimiser(train, critic_lrs, train.critic_lr_ratio),
-        optax.adam(train.alpha_lr),
-        (0.0,) * action_dim,
+        make_encoder=make_encoder,
+        actor_optimiser=_split_optimiser(train, actor_lrs, train.actor_lr_ratio),
+        critic_optimiser=_split_optimiser(train, critic_lrs, train.critic_lr_ratio),
+        alpha_optimiser=optax.adam(train.alpha_lr),
+        first_action=(0.0,) * action_dim,
     )

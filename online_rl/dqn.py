@@ -31,15 +31,15 @@ class DQNSettings:
 
 class DQNLearner(AbstractLearner):
     # learned
-    online: Network
-    target: Network
+    online: Network[DuelingHead]
+    target: Network[DuelingHead]
     # optimiser
     optimiser_state: SplitState
     # progress
     updates: Int[Array, ""]
 
 
-class DQNAgent(AbstractAgent):
+class DQNAgent(AbstractAgent[DQNLearner]):
     """`make_encoder(key)` builds the encoder in front of the dueling head; actions are one-hot."""
 
     settings: DQNSettings = eqx.field(static=True)
@@ -53,11 +53,11 @@ class DQNAgent(AbstractAgent):
         sizes = encoder.size, len(self.first_action), s.head_d_hidden, s.head_n_layers
         online = Network(encoder, DuelingHead(*sizes, key=head_key))
         return DQNLearner(
-            online,
+            online=online,
             # a copy: donated buffers must not be shared
-            jax.tree.map(jnp.copy, online),
-            self.optimiser.init(online),
-            jnp.zeros((), jnp.int32),
+            target=jax.tree.map(jnp.copy, online),
+            optimiser_state=self.optimiser.init(online),
+            updates=jnp.zeros((), jnp.int32),
         )
 
     def networks(self, learner):
@@ -101,13 +101,13 @@ class DQNAgent(AbstractAgent):
             # one pass: its rows are the transitions' ends as well as their beginnings
             q = all_rows(online)
             result = losses.double_q(
-                batch.current(q),
-                rows.action.argmax(-1),
-                rows.next_reward,
-                rows.next_terminated,
-                batch.next(q),
-                next_target_q,
-                s.gamma,
+                q=batch.current(q),
+                arm=rows.action.argmax(-1),
+                next_reward=rows.next_reward,
+                next_terminated=rows.next_terminated,
+                next_q=batch.next(q),
+                next_target_q=next_target_q,
+                gamma=s.gamma,
             )
             return losses.masked_mean(result.error, rows.mask), result
 
@@ -123,7 +123,13 @@ class DQNAgent(AbstractAgent):
             "epsilon": self.epsilon(learner),
         }
         target = polyak(learner.target, online, s.target_tau)
-        return DQNLearner(online, target, optimiser_state, learner.updates + 1), figures
+        after = DQNLearner(
+            online=online,
+            target=target,
+            optimiser_state=optimiser_state,
+            updates=learner.updates + 1,
+        )
+        return after, figures
 
 
 class Plasticity(NamedTuple):

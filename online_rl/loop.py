@@ -4,8 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import equinox as eqx
 
@@ -13,7 +12,7 @@ from harness.errors import LostDirectoryError
 from harness.log import metrics
 from harness.log.logger import FanOut, Logger
 from harness.run.interrupts import Pending
-from online_rl.agent import AbstractLearner
+from online_rl.agent import Learner
 from online_rl.updates import UpdateMany
 
 #: Updates in one dispatch, and so in one logged row, are at least this many, and few enough for
@@ -22,11 +21,11 @@ from online_rl.updates import UpdateMany
 SMALLEST_DISPATCH, MOST_ROWS = 32, 20_000
 
 
-class TrainState(eqx.Module):
+class TrainState(eqx.Module, Generic[Learner]):
     """All that training depends on; a run resumes from it as if it had never stopped."""
 
     # learned
-    learner: AbstractLearner
+    learner: Learner
     # replay
     replay: Any
     # progress
@@ -65,15 +64,19 @@ class Schedule:
         return updates // every > evaluated // every
 
 
+#: (learner, replay, round) → (replay, figures); "data_size" says what was added
+Collect = Callable[[Learner, Any, int], tuple[Any, dict[str, Any]]]
+#: (learner, step) → figures, and pictures as files
+Evaluate = Callable[[Learner, int], dict[str, Any]]
+
+
 @dataclass(frozen=True)
-class Parts:
+class Parts(Generic[Learner]):
     """What the loop calls; each hides what the others need not know."""
 
-    #: (learner, replay, round) → (replay, figures as floats); "data_size" says what was added
-    collect: Callable[[AbstractLearner, Any, int], tuple[Any, dict[str, float]]]
-    update_many: UpdateMany
-    #: (learner, step) → figures, and pictures as files
-    evaluate: Callable[[AbstractLearner, int], dict[str, float | Path]]
+    collect: Collect[Learner]
+    update_many: UpdateMany[Learner]
+    evaluate: Evaluate[Learner]
     #: called with every state worth resuming from, and whether the run must be saved now
     save: Callable[[TrainState, bool], None]
     #: called with the present state where the run's own directory cannot be written any more
@@ -81,8 +84,12 @@ class Parts:
 
 
 def train(
-    state: TrainState, schedule: Schedule, parts: Parts, logger: Logger | FanOut, pending: Pending
-) -> TrainState:
+    state: TrainState[Learner],
+    schedule: Schedule,
+    parts: Parts[Learner],
+    logger: Logger | FanOut,
+    pending: Pending,
+) -> TrainState[Learner]:
     """Run to `schedule.total` updates; raises Interrupted, after saving, when a signal came.
 
     The last round is cut so that exactly the total is done, and an evaluation follows it.
@@ -102,27 +109,39 @@ def train(
         pending.check(f", saved at step {state.updates}: the same command goes on from there")
 
 
-def _evaluate(state, parts, logger, figures):
+def _evaluate(
+    state: TrainState[Learner],
+    parts: Parts[Learner],
+    logger: Logger | FanOut,
+    figures: dict[str, Any],
+) -> TrainState[Learner]:
     began = time.perf_counter()
     result = parts.evaluate(state.learner, state.updates)
     result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
     figures |= result
-    return _logged(eqx.tree_at(lambda s: s.evaluated, state, state.updates), parts, logger, result)
+    evaluated = eqx.tree_at(lambda s: s.evaluated, state, state.updates)
+    return _logged(evaluated, parts, logger, result)
 
 
-def _collect(state, schedule, parts, logger, figures):
+def _collect(
+    state: TrainState[Learner],
+    schedule: Schedule,
+    parts: Parts[Learner],
+    logger: Logger | FanOut,
+    figures: dict[str, Any],
+) -> TrainState[Learner]:
     began = time.perf_counter()
     replay, stats = parts.collect(state.learner, state.replay, state.rounds)
     size = int(stats["data_size"])
     owed = min(math.ceil(size * schedule.utd), schedule.total - state.updates)
     state = TrainState(
-        state.learner,
-        replay,
-        state.rounds + 1,
-        state.transitions + size,
-        owed,
-        state.evaluated,
-        state.rows,
+        learner=state.learner,
+        replay=replay,
+        rounds=state.rounds + 1,
+        transitions=state.transitions + size,
+        owed=owed,
+        evaluated=state.evaluated,
+        rows=state.rows,
     )
     row = {f"train_envs/{name}": value for name, value in stats.items()}
     row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
@@ -130,19 +149,25 @@ def _collect(state, schedule, parts, logger, figures):
     return _logged(state, parts, logger, row)
 
 
-def _update(state, schedule, parts, logger, figures):
+def _update(
+    state: TrainState[Learner],
+    schedule: Schedule,
+    parts: Parts[Learner],
+    logger: Logger | FanOut,
+    figures: dict[str, Any],
+) -> TrainState[Learner]:
     count = min(state.owed, schedule.dispatch)
     began = time.perf_counter()
     learner, averages = parts.update_many(state.replay, state.learner, count)
     seconds = time.perf_counter() - began
     state = TrainState(
-        learner,
-        state.replay,
-        state.rounds,
-        state.transitions,
-        state.owed - count,
-        state.evaluated,
-        state.rows,
+        learner=learner,
+        replay=state.replay,
+        rounds=state.rounds,
+        transitions=state.transitions,
+        owed=state.owed - count,
+        evaluated=state.evaluated,
+        rows=state.rows,
     )
     row = {f"agent/{name}": value for name, value in averages.items()}
     row[metrics.UPDATES_PER_SECOND] = count / seconds
@@ -159,8 +184,11 @@ def _save(state: TrainState, parts: Parts, now: bool) -> None:
 
 
 def _logged(
-    state: TrainState, parts: Parts, logger: Logger | FanOut, row: dict[str, float]
-) -> TrainState:
+    state: TrainState[Learner],
+    parts: Parts[Learner],
+    logger: Logger | FanOut,
+    row: dict[str, Any],
+) -> TrainState[Learner]:
     counts = {
         metrics.GRAD_STEPS: state.updates,
         metrics.ROLLOUTS: state.rounds,

@@ -20,8 +20,15 @@ class Split(NamedTuple):
     real: Float[Array, ""]
     imagined: Float[Array, ""]
 
-    def weighted(self, real_weight: float) -> Float[Array, ""]:
-        return real_weight * self.real + (1.0 - real_weight) * self.imagined
+    def weighted(self, real_weight: float) -> "Weighted":
+        return Weighted(real_weight * self.real + (1.0 - real_weight) * self.imagined, self)
+
+
+class Weighted(NamedTuple):
+    """A loss, and the two means that it is made of."""
+
+    value: Float[Array, ""]
+    parts: Split
 
 
 def masked_mean(values: Row, mask: Bool[Array, " row"]) -> Float[Array, ""]:

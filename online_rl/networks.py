@@ -3,6 +3,8 @@
 Encoder and heads are separate fields because they have separate optimisers (eq. 46).
 """
 
+from typing import Generic, TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -70,7 +72,7 @@ class CriticHead(eqx.Module):
         first, *rest = self.trunk.blocks
         weight = first.linear.weight
         x = weight[: features.size].T @ features + weight[features.size :].T @ action
-        x = first.norm(x + first.linear.bias)
+        x = first.activation(x + first.linear.bias)
         for block in rest:
             x = block(x)
         return self.out(x)[0]
@@ -95,11 +97,14 @@ class DuelingHead(eqx.Module):
         return self.value(x)[0] + advantage - advantage.mean()
 
 
-class Network(eqx.Module):
+Head = TypeVar("Head", bound=eqx.Module)
+
+
+class Network(eqx.Module, Generic[Head]):
     """An encoder and what reads its features: one head, or K of them with stacked parameters."""
 
     encoder: AbstractEncoder
-    head: eqx.Module
+    head: Head
 
 
 def make_critic_heads(count: int, *sizes, key: PRNGKeyArray) -> CriticHead:

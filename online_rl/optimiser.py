@@ -1,11 +1,14 @@
 """The optimisers (eq. 46, 47)."""
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import optax
-from jaxtyping import PyTree
 
-from online_rl.networks import Network
+from online_rl.networks import Head, Network
+
+Tree = TypeVar("Tree")
 
 
 def agent_optimiser(
@@ -46,8 +49,8 @@ class SplitOptimiser(eqx.Module):
         return SplitState(_begin(self.encoder, network.encoder), _begin(self.head, network.head))
 
     def step(
-        self, network: Network, grads: Network, state: SplitState
-    ) -> tuple[Network, SplitState]:
+        self, network: Network[Head], grads: Network[Head], state: SplitState
+    ) -> tuple[Network[Head], SplitState]:
         """One step of both; the new network and state."""
         encoder, encoder_state = _apply(self.encoder, network.encoder, grads.encoder, state.encoder)
         head, head_state = _apply(self.head, network.head, grads.head, state.head)
@@ -67,6 +70,6 @@ def _apply(optimiser, parameters, grads, state):
     return eqx.apply_updates(parameters, updates), state
 
 
-def polyak(target: PyTree, source: PyTree, tau: float) -> PyTree:
+def polyak(target: Tree, source: Tree, tau: float) -> Tree:
     """(1 − τ)·target + τ·source (eq. 44)."""
     return jax.tree.map(lambda t, s: (1.0 - tau) * t + tau * s, target, source)

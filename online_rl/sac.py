@@ -14,10 +14,19 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from online_rl import losses
 from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.batch import Batch
 from online_rl.distribution import TanhGaussian
 from online_rl.encoders import AbstractEncoder
-from online_rl.networks import ActorHead, Network, all_q, make_critic_heads, sampled_heads
+from online_rl.networks import (
+    ActorHead,
+    CriticHead,
+    Network,
+    all_q,
+    make_critic_heads,
+    sampled_heads,
+)
 from online_rl.optimiser import SplitOptimiser, SplitState, polyak
+from online_rl.sac_figures import Step, update_figures
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,9 @@ class SACSettings:
 
 class SACLearner(AbstractLearner):
     # learned
-    actor: Network
-    critic: Network
-    target: Network
+    actor: Network[ActorHead]
+    critic: Network[CriticHead]
+    target: Network[CriticHead]
     log_alpha: Float[Array, ""]
     # optimisers
     actor_state: SplitState
@@ -50,7 +59,7 @@ class SACLearner(AbstractLearner):
     updates: Int[Array, ""]
 
 
-class SACAgent(AbstractAgent):
+class SACAgent(AbstractAgent[SACLearner]):
     """`make_encoder(key)` builds the encoder that actor and critic each own one of."""
 
     settings: SACSettings = eqx.field(static=True)
@@ -77,15 +86,15 @@ class SACAgent(AbstractAgent):
         # a strong type: with a weak one the second call would compile everything again
         log_alpha = jnp.log(jnp.asarray(s.init_alpha, jnp.float32))
         return SACLearner(
-            actor,
-            critic,
+            actor=actor,
+            critic=critic,
             # a copy: donated buffers must not be shared
-            jax.tree.map(jnp.copy, critic),
-            log_alpha,
-            self.actor_optimiser.init(actor),
-            self.critic_optimiser.init(critic),
-            self.alpha_optimiser.init(log_alpha),
-            jnp.zeros((), jnp.int32),
+            target=jax.tree.map(jnp.copy, critic),
+            log_alpha=log_alpha,
+            actor_state=self.actor_optimiser.init(actor),
+            critic_state=self.critic_optimiser.init(critic),
+            alpha_state=self.alpha_optimiser.init(log_alpha),
+            updates=jnp.zeros((), jnp.int32),
         )
 
     def networks(self, learner):
@@ -109,99 +118,93 @@ class SACAgent(AbstractAgent):
     def update(self, learner, batch, key):
         """Critic, target, actor, temperature, in this order (eq. 40 to 44)."""
         next_key, heads_key, new_key = jax.random.split(key, 3)
-        s, rows = self.settings, batch.learnable()
-        first_action = jnp.asarray(self.first_action)
-        alpha = jnp.exp(learner.log_alpha)
-
-        def weighted(error):
-            parts = losses.split(error, rows.mask, rows.real)
-            return parts.weighted(s.real_weight), parts
-
-        def policy_rows(actor):
-            return jax.vmap(actor.head)(actor.encoder(batch, first_action))
+        s, alpha = self.settings, jnp.exp(learner.log_alpha)
 
         # The actor changes only after the critic, so one pass of it gives the next actions of the
         # target and, differentiated later, the policy gradient.
-        policy_output, actor_vjp = eqx.filter_vjp(policy_rows, learner.actor)
+        policy_output, actor_vjp = eqx.filter_vjp(
+            lambda actor: jax.vmap(actor.head)(self._features(actor, batch)), learner.actor
+        )
+        target = self._target(learner, batch, policy_output, alpha, next_key, heads_key)
+        critic_step, grads = self._critic_gradient(learner.critic, batch, target)
+        critic, critic_state = self.critic_optimiser.step(
+            learner.critic, grads, learner.critic_state
+        )
+        actor_step, output_grads = self._policy_gradient(
+            critic, batch, policy_output, alpha, new_key
+        )
+        (grads,) = actor_vjp(output_grads)
+        actor, actor_state = self.actor_optimiser.step(learner.actor, grads, learner.actor_state)
+        # α(H − H̄) with the gradient through log α alone, which is the loss itself
+        log_alpha, alpha_state, loss_alpha = learner.log_alpha, learner.alpha_state, None
+        if s.target_entropy is not None:
+            loss_alpha = alpha * self._weighted(batch, actor_step.rows - s.target_entropy).value
+            step, alpha_state = self.alpha_optimiser.update(loss_alpha, alpha_state)
+            log_alpha = log_alpha + jnp.asarray(step)
 
-        next_policy = TanhGaussian.from_head(batch.next(policy_output))
-        next_action, next_log_prob = next_policy.sample(next_key)
-        target_features = batch.next(learner.target.encoder(batch, first_action))
+        after = SACLearner(
+            actor=actor,
+            critic=critic,
+            target=polyak(learner.target, critic, s.target_tau),
+            log_alpha=log_alpha,
+            actor_state=actor_state,
+            critic_state=critic_state,
+            alpha_state=alpha_state,
+            updates=learner.updates + 1,
+        )
+        return after, update_figures(batch.learnable(), critic_step, actor_step, alpha, loss_alpha)
+
+    def _features(self, network: Network, batch: Batch) -> Float[Array, "row feature"]:
+        return network.encoder(batch, jnp.asarray(self.first_action))
+
+    def _weighted(self, batch: Batch, error: losses.Row) -> losses.Weighted:
+        rows = batch.learnable()
+        return losses.split(error, rows.mask, rows.real).weighted(self.settings.real_weight)
+
+    def _target(self, learner: SACLearner, batch: Batch, policy_output, alpha, next_key, heads_key):
+        """What Q is to become, of every transition."""
+        s, rows = self.settings, batch.learnable()
+        next_action, next_log_prob = TanhGaussian.from_head(batch.next(policy_output)).sample(
+            next_key
+        )
+        features = batch.next(self._features(learner.target, batch))
         chosen = sampled_heads(learner.target.head, s.sampled_critics, heads_key)
-        target = losses.td_target(
-            rows.next_reward,
-            rows.next_terminated,
-            all_q(chosen, target_features, next_action),
-            next_log_prob.sum(-1),
-            alpha,
-            s.gamma,
+        return losses.td_target(
+            next_reward=rows.next_reward,
+            next_terminated=rows.next_terminated,
+            next_q=all_q(chosen, features, next_action),
+            next_log_prob=next_log_prob.sum(-1),
+            alpha=alpha,
+            gamma=s.gamma,
             backup_entropy=s.backup_entropy,
         )
 
-        def critic_loss(critic):
-            features = batch.current(critic.encoder(batch, first_action))
-            q = all_q(critic.head, features, rows.action)
-            loss, parts = weighted(losses.critic_error(q, target))
+    def _critic_gradient(
+        self, critic: Network[CriticHead], batch: Batch, target: losses.Row
+    ) -> tuple[Step, Network[CriticHead]]:
+        def loss(critic):
+            features = batch.current(self._features(critic, batch))
+            q = all_q(critic.head, features, batch.learnable().action)
+            loss = self._weighted(batch, losses.critic_error(q, target))
             # the published figure of Q is the first critic's
-            return loss, (parts, q[0])
+            return loss.value, Step(loss, q[0])
 
-        (critic_value, (critic_parts, q)), critic_grads = eqx.filter_value_and_grad(
-            critic_loss, has_aux=True
-        )(learner.critic)
-        critic, critic_state = self.critic_optimiser.step(
-            learner.critic, critic_grads, learner.critic_state
-        )
+        (_, step), grads = eqx.filter_value_and_grad(loss, has_aux=True)(critic)
+        return step, grads
 
-        features = batch.current(critic.encoder(batch, first_action))
+    def _policy_gradient(
+        self, critic: Network[CriticHead], batch: Batch, policy_output, alpha, key
+    ) -> tuple[Step, Float[Array, "row loc_log_std"]]:
+        """The gradient with respect to the policy's outputs."""
+        features = batch.current(self._features(critic, batch))
 
-        def actor_loss(policy_output):
+        def loss(policy_output):
             policy = TanhGaussian.from_head(batch.current(policy_output))
-            action, log_prob = policy.sample(new_key)
+            action, log_prob = policy.sample(key)
             log_prob = log_prob.sum(-1)
             q = all_q(critic.head, features, action)
-            loss, parts = weighted(losses.actor_error(q, log_prob, alpha))
-            return loss, (parts, -log_prob)
+            loss = self._weighted(batch, losses.actor_error(q, log_prob, alpha))
+            return loss.value, Step(loss, -log_prob)
 
-        (actor_value, (actor_parts, entropy)), output_grads = jax.value_and_grad(
-            actor_loss, has_aux=True
-        )(policy_output)
-        (actor_grads,) = actor_vjp(output_grads)
-        actor, actor_state = self.actor_optimiser.step(
-            learner.actor, actor_grads, learner.actor_state
-        )
-
-        q_parts = losses.split(q, rows.mask, rows.real)
-        entropy_parts = losses.split(entropy, rows.mask, rows.real)
-        figures = {
-            "loss_q": critic_value,
-            "loss_q_real": critic_parts.real,
-            "loss_q_imag": critic_parts.imagined,
-            "q_mean": losses.masked_mean(q, rows.mask),
-            "real_q_mean": q_parts.real,
-            "imag_q_mean": q_parts.imagined,
-            "loss_pi": actor_value,
-            "loss_pi_real": actor_parts.real,
-            "loss_pi_imag": actor_parts.imagined,
-            "alpha": alpha,
-            "real_pi_entropy": entropy_parts.real,
-            "imag_pi_entropy": entropy_parts.imagined,
-        }
-        log_alpha, alpha_state = learner.log_alpha, learner.alpha_state
-        if s.target_entropy is not None:
-            # α(H − H̄) with the gradient through log α alone, which is the loss itself
-            loss_alpha = alpha * weighted(entropy - s.target_entropy)[0]
-            step, alpha_state = self.alpha_optimiser.update(loss_alpha, alpha_state)
-            log_alpha = log_alpha + step
-            figures["loss_alpha"] = loss_alpha
-
-        learner = SACLearner(
-            actor,
-            critic,
-            polyak(learner.target, critic, s.target_tau),
-            log_alpha,
-            actor_state,
-            critic_state,
-            alpha_state,
-            learner.updates + 1,
-        )
-        return learner, figures
+        (_, step), grads = jax.value_and_grad(loss, has_aux=True)(policy_output)
+        return step, grads

@@ -7,23 +7,24 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from harness.randomness import Purpose, key_for
-from online_rl.agent import AbstractLearner
+from online_rl.agent import Figures, Learner
+from online_rl.batch import Batch
 
 #: an agent's `update`: (learner, batch, key) → (learner, figures)
-Update = Callable[[AbstractLearner, Any, PRNGKeyArray], tuple[AbstractLearner, dict[str, Any]]]
+Update = Callable[[Learner, Batch, PRNGKeyArray], tuple[Learner, Figures]]
 #: (replay, key) → batch
-Sample = Callable[[Any, PRNGKeyArray], Any]
+Sample = Callable[[Any, PRNGKeyArray], Batch]
 #: (replay, learner, count) → (learner, figures averaged over the updates)
-UpdateMany = Callable[[Any, AbstractLearner, int], tuple[AbstractLearner, dict[str, float]]]
+UpdateMany = Callable[[Any, Learner, int], tuple[Learner, dict[str, Any]]]
 
 #: Batches that a replay in host memory sends to the accelerator at a time.
 HOST_BATCHES = 32
 
 
-def on_device(update: Update, sample: Sample, seed: int) -> UpdateMany:
+def on_device(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[Learner]:
     """Updates that sample a replay on the accelerator inside the compiled loop.
 
     The number of updates is data: any count runs the one compiled program. The learner is donated.
@@ -31,7 +32,8 @@ def on_device(update: Update, sample: Sample, seed: int) -> UpdateMany:
 
     @eqx.filter_jit(donate="all-except-first")
     def run(frozen, learner):
-        return sampled_updates(update, sample, *frozen, learner)
+        replay, sample_key, update_key, count = frozen
+        return sampled_updates(update, sample, replay, sample_key, update_key, count, learner)
 
     keys = key_for(seed, Purpose.SAMPLE), key_for(seed, Purpose.UPDATE)
 
@@ -43,14 +45,14 @@ def on_device(update: Update, sample: Sample, seed: int) -> UpdateMany:
 
 
 def sampled_updates(
-    update: Update,
+    update: Update[Learner],
     sample: Sample,
     replay: Any,
     sample_key: PRNGKeyArray,
     update_key: PRNGKeyArray,
     count: Int[Array, ""],
-    learner: AbstractLearner,
-) -> tuple[AbstractLearner, dict[str, Float[Array, ""]]]:
+    learner: Learner,
+) -> tuple[Learner, Figures]:
     """`count` updates on batches of the replay, and their figures' means. Pure: compile it."""
 
     def batch(_, step):
@@ -59,7 +61,7 @@ def sampled_updates(
     return _loop(update, batch, update_key, learner, count)
 
 
-def from_host(update: Update, sample: Sample, seed: int) -> UpdateMany:
+def from_host(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[Learner]:
     """Updates whose batches are drawn where the replay lives and sent over in blocks.
 
     The draws, and so the numbers, are those of `on_device`.
@@ -84,7 +86,7 @@ def from_host(update: Update, sample: Sample, seed: int) -> UpdateMany:
     update_key = key_for(seed, Purpose.UPDATE)
 
     def update_many(replay, learner, count):
-        done, total = 0, None
+        done, total = 0, {}
         while done < count:
             block = min(HOST_BATCHES, count - done)
             steps = np.asarray(learner.updates) + np.arange(HOST_BATCHES, dtype=np.int32)
@@ -92,7 +94,7 @@ def from_host(update: Update, sample: Sample, seed: int) -> UpdateMany:
             batches = jax.device_put(batches, device)
             learner, figures = run((batches, update_key, jax.device_put(np.int32(block))), learner)
             figures = {name: block * value for name, value in _to_host(figures).items()}
-            total = figures if total is None else {k: total[k] + figures[k] for k in total}
+            total = {k: total[k] + v if total else v for k, v in figures.items()}
             done += block
         return learner, {name: value / count for name, value in total.items()}
 

@@ -16,13 +16,13 @@ from experience.data.origin import Origin
 from harness.errors import UserError
 from harness.run import checkpoint
 from harness.run.leaves import named_leaves
-from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.agent import AbstractAgent, Learner
 
 _ORIGIN = "state_origin"
 
 
 def save_agent(
-    folder: Path, agent: AbstractAgent, learner: AbstractLearner, origin: Origin | None = None
+    folder: Path, agent: AbstractAgent[Learner], learner: Learner, origin: Origin | None = None
 ) -> None:
     """Writes the networks below `folder`, replacing what was there only when they are complete."""
     notes = {} if origin is None else {_ORIGIN: origin.tolist()}
@@ -37,17 +37,18 @@ def saved_origin(folder: Path | str) -> Origin | None:
 
 def load_agent(
     folder: Path | str,
-    agent: AbstractAgent,
-    learner: AbstractLearner,
+    agent: AbstractAgent[Learner],
+    learner: Learner,
     origin: Origin | None = None,
-) -> AbstractLearner:
+) -> Learner:
     """`learner` with the networks saved in `folder`.
 
     UserError if none or others are there, or if they know states measured from another `origin`.
     """
     folder = Path(folder).expanduser()
     known = saved_origin(folder)
-    if (known is None) != (origin is None) or not np.array_equal(known, origin):
+    same = known is origin if known is None or origin is None else np.array_equal(known, origin)
+    if not same:
         raise UserError(
             f"load_agent_path={folder} is of an agent whose states are measured from"
             f" {_words(known)}, while those of this dataset are measured from {_words(origin)}:"
@@ -74,7 +75,7 @@ def _words(origin: Origin | None) -> str:
 
 
 def rescue_agent(
-    name: str, agent: AbstractAgent, learner: AbstractLearner, origin: Origin | None = None
+    name: str, agent: AbstractAgent[Learner], learner: Learner, origin: Origin | None = None
 ) -> None:
     """Saves the agent of a run whose directory is lost, where there is a place, and says where."""
     step = int(learner.updates)

@@ -1,6 +1,5 @@
 """The bandit study: its reward ensemble, and the recurrent agent in it (paper Section 3)."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from catalogue.uncertainty import UNCERTAINTIES
+from experience.collector import RolloutSettings
 from experience.real.bandit_envs import Played, no_history, play
 from experience.replay import TapeReplay
 from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
@@ -92,10 +92,10 @@ def build_world(config: BanditConfig) -> BanditWorld:
     criterion = absolute_nll(config.ensemble.improve_thres)
     ensemble = best_members(ensemble, bandit_data(config).holdout, collect.ensemble_size, criterion)
     return BanditWorld(
-        ensemble,
-        jnp.asarray(collect.penalty_coef, jnp.float32),
-        PULLS,
-        UNCERTAINTIES[collect.unc_type],
+        ensemble=ensemble,
+        penalty_coef=jnp.asarray(collect.penalty_coef, jnp.float32),
+        horizon=PULLS,
+        measure=UNCERTAINTIES[collect.unc_type],
     )
 
 
@@ -108,7 +108,13 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
         config, agent, TapeReplay.sample_tape, state_dim=1, action_dim=ARMS, horizon=PULLS
     )
     parts = loop.Parts(
-        make_collect(config, agent, world, no_history()),
+        make_collect(
+            agent,
+            world,
+            no_history(),
+            RolloutSettings(config.collect.parallel_size),
+            seed=config.seed,
+        ),
         update_many,
         make_bandit_test(config, agent),
         make_save(config, run),
@@ -118,7 +124,7 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     finish_run(config, run, agent, learner, plot)
 
 
-def make_bandit_test(config: BanditConfig, agent: DQNAgent) -> Callable:
+def make_bandit_test(config: BanditConfig, agent: DQNAgent) -> loop.Evaluate[DQNLearner]:
     """The loop's `evaluate`: greedy play on the test bandits, and what the features still tell."""
     test = eqx.filter_jit(test_agent)
 

@@ -13,7 +13,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
+from experience.collector import RolloutSettings
 from experience.real.bandit_envs import no_history
 from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
@@ -28,17 +30,18 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
 from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, finish_run, test_agent
-from programs.training import make_imagine, make_save, resumed, run_loop, start
+from programs.training import make_imagine, make_save, resumed, run_loop, schedule_of, start
 
 
 class Learners(AbstractLearner):
     """Learners of all agents, stacked; all have made the same number of updates."""
 
     stacked: DQNLearner
+    updates: Int[Array, ""]
 
-    @property
-    def updates(self):
-        return self.stacked.updates[0]
+    @classmethod
+    def together(cls, stacked: DQNLearner) -> "Learners":
+        return cls(stacked=stacked, updates=stacked.updates[0])
 
 
 def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
@@ -62,7 +65,7 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             open_.enter_context(Logger(one, member, resume_rows=resume_rows))
             for one, member in zip(runs, configs, strict=True)
         ]
-        state = run_loop(config, state, parts, FanOut(loggers))
+        state = run_loop(schedule_of(config), state, parts, FanOut(loggers))
         for i, (member, one) in enumerate(zip(configs, runs, strict=True)):
             learner = jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked)
             plot = bandit_plot(one.metrics, one.plots / "learning.png", one.path.name)
@@ -85,8 +88,9 @@ def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditC
 
 
 def _start(config: BanditConfig, agent: DQNAgent) -> loop.TrainState:
-    sizes = {"state_dim": 1, "action_dim": ARMS, "horizon": PULLS}
-    return start(config, agent, TapeReplay.sample_tape, **sizes)[0]
+    return start(
+        config, agent, TapeReplay.sample_tape, state_dim=1, action_dim=ARMS, horizon=PULLS
+    )[0]
 
 
 def _rescue(configs: Sequence[BanditConfig], agent: DQNAgent, state: loop.TrainState) -> None:
@@ -101,14 +105,16 @@ def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
         for trees in ([s.learner for s in states], [s.replay for s in states])
     )
-    return eqx.tree_at(lambda s: (s.learner, s.replay), states[0], (Learners(learner), replay))
+    return eqx.tree_at(
+        lambda s: (s.learner, s.replay), states[0], (Learners.together(learner), replay)
+    )
 
 
-def collect_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callable:
+def collect_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> loop.Collect[Learners]:
     """The loop's `collect`; its figures are arrays over the agents."""
     worlds = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(build_world, configs))
     histories = no_history()
-    imagine = make_imagine(configs[0], agent, max_rollout_len=-1, start_from_s0=False)
+    imagine = make_imagine(agent, RolloutSettings(configs[0].collect.parallel_size))
 
     @eqx.filter_jit(donate="all-except-first")
     def together(frozen, replays):
@@ -127,7 +133,9 @@ def collect_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callab
     return run
 
 
-def update_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callable:
+def update_together(
+    configs: Sequence[BanditConfig], agent: DQNAgent
+) -> updates.UpdateMany[Learners]:
     """The loop's `update_many`; its figures are arrays over the agents."""
     length = configs[0].train.batch_size
 
@@ -144,7 +152,7 @@ def update_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callabl
         per_agent = eqx.if_array(0)
         axes = (per_agent, 0, 0, None, per_agent)
         learner, figures = eqx.filter_vmap(one, in_axes=axes)(*frozen, learners.stacked)
-        return Learners(learner), figures
+        return Learners.together(learner), figures
 
     keys = [_keys(configs, lambda seed, p=p: key_for(seed, p)) for p in _UPDATE_PURPOSES]
 
@@ -158,7 +166,7 @@ def update_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callabl
 _UPDATE_PURPOSES = (Purpose.SAMPLE, Purpose.UPDATE)
 
 
-def evaluate_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> Callable:
+def evaluate_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> loop.Evaluate[Learners]:
     """The loop's `evaluate`; its figures are arrays over the agents."""
     episodes = configs[0].eval.real_episodes
 

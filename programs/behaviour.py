@@ -40,7 +40,7 @@ class AgentBehaviour(AbstractBehaviour):
         self._noise, self._reward_shift = noise, reward_shift
 
         @eqx.filter_jit
-        def act(learner, memory, observation, start, key):
+        def act(learner, observation, start, memory, key):
             key, used = jax.random.split(key)
             deterministic = not stochastic
             action, memory = agent.act(
@@ -70,7 +70,7 @@ class AgentBehaviour(AbstractBehaviour):
             first_action=np.asarray(self._agent.first_action, np.float32),
         )
         action, self._memory, self._key = self._act(
-            self._learner, self._memory, observed, self._start, self._key
+            self._learner, observed, self._start, self._memory, self._key
         )
         self._action = np.array(action, np.float32)
         if self._noise:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from experience.data.origin import Origin, measured_from, own_units
 from experience.data.rows import Dataset
@@ -38,11 +38,11 @@ class Logged(eqx.Module):
 
 
 class Imagined(eqx.Module):
-    """A world model's account: after step t = 1, 2, … of each trajectory."""
+    """A world model's account, with numpy leaves: after step t = 1, 2, … of each trajectory."""
 
-    states: Float[Array, "step trajectory state"]
-    rewards: Float[Array, "step trajectory"]
-    uncertainty: Float[Array, "step trajectory"]
+    states: Float[np.ndarray, "step trajectory state"]
+    rewards: Float[np.ndarray, "step trajectory"]
+    uncertainty: Float[np.ndarray, "step trajectory"]
 
 
 def logged_trajectories(
@@ -100,7 +100,7 @@ def imagine(
         def step(state, inputs):
             action, index = inputs
             after = world.predict(state, action, jax.random.fold_in(key, index))
-            return after.next_state, Imagined(*after)
+            return after.next_state, after
 
         return jax.lax.scan(step, states, (actions, first + jnp.arange(len(actions))))
 
@@ -115,7 +115,13 @@ def imagine(
         def compute(states=states, first=first):
             given = (states, longer[first : first + length], key, np.int32(first))
             after, part = block(world, *map(jnp.asarray, given))
-            return {"after": after} | vars(part)
+            states, rewards, uncertainty = part
+            return {
+                "after": after,
+                "states": states,
+                "rewards": rewards,
+                "uncertainty": uncertainty,
+            }
 
         part = dict(keep(f"imagined_{first}", compute))
         states = part.pop("after")

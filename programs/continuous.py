@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from typing import TypeVar
 
 import numpy as np
 
+from experience.collector import RolloutSettings
 from experience.data.dataset import Dataset, load_dataset
 from experience.histories import build_histories
 from experience.history_store import HistoryStore
@@ -12,16 +14,17 @@ from experience.real.vector import AbstractVectorEnv
 from experience.real.vector_env import make_vector_env
 from experience.tasks import Task, get_task
 from figures.progress import learning_plot
-from harness.configuration.schema import ContinuousConfig
+from harness.configuration.schema import ContConfig, ContinuousConfig, MarkovConfig
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
-from online_rl import loop, updates
+from online_rl import loop
 from online_rl.agent import AbstractAgent
 from programs.agent_files import rescue_agent
 from programs.environment_check import try_environment
 from programs.scoring import make_play, make_score
 from programs.training import (
+    SampleReplay,
     finish,
     make_collect,
     make_save,
@@ -32,23 +35,25 @@ from programs.training import (
 from programs.world_data import ensemble_path
 from programs.world_model import build_world
 
-#: (config, state size, action size) → agent
-MakeAgent = Callable[[ContinuousConfig, int, int], AbstractAgent]
+Config = TypeVar("Config", ContConfig, MarkovConfig)
 
 
 def train_agent(
-    config: ContinuousConfig, run: RunDirectory, make_agent: MakeAgent, sample: updates.Sample
+    config: Config,
+    run: RunDirectory,
+    make_agent: Callable[[Config, int, int], AbstractAgent],
+    sample: SampleReplay,
 ) -> None:
     """The whole run: dataset, world, agent, loop, and what is left at the end.
 
-    `sample` draws an agent's batch from a replay: (replay, key, rows) → batch.
+    `make_agent` is given the sizes of a state and an action; `sample` draws the agent's batches.
     """
     task = get_task(config.domain, config.dataset_name, config.env)
     require_whole_episodes(config, task.horizon)
     dataset = load_dataset(task)
     try_environment(config, task, dataset)
     with closing(make_test_envs(config, dataset)) as envs:
-        world = build_world(config, task, dataset)
+        world = build_world(config, task, dataset).world
         run.depends_on(ensemble_path(config))
         agent = make_agent(config, envs.state_dim, envs.action_dim)
         state, update_many = start(
@@ -62,12 +67,15 @@ def train_agent(
         )
         parts = loop.Parts(
             make_collect(
-                config,
                 agent,
                 world,
                 load_histories(task, dataset),
-                max_rollout_len=config.collect.max_rollout_len,
-                start_from_s0=config.collect.start_from_s0,
+                RolloutSettings(
+                    config.collect.parallel_size,
+                    longest=config.collect.max_rollout_len,
+                    from_s0=config.collect.start_from_s0,
+                ),
+                seed=config.seed,
             ),
             update_many,
             make_score(make_play(agent, task, envs), task, config.seed, run.plots),

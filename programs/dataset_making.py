@@ -13,7 +13,7 @@ from experience.data.recording import record_blocks
 from experience.data.rows import Dataset
 from experience.data.sources import hdf5
 from experience.tasks import DATASETS, get_task, own_path
-from experience.wrapper import engine_info, make_env
+from experience.wrapper import engine_info, flat_sizes, make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.log.console import ProgressLine
@@ -92,8 +92,7 @@ def _collected(
     horizon = order.horizon or _time_limit(envs[0], order.name)
     behaviour = make_behaviour(
         order.policy,
-        envs[0].observation_space.shape[0],
-        envs[0].action_space.shape[0],
+        *flat_sizes(envs[0]),
         seed=order.seed,
         noise=order.noise,
         stochastic=order.stochastic,
@@ -102,11 +101,9 @@ def _collected(
     parts = own_file.Parts(path, settings)
     blocks = record_blocks(envs, behaviour, horizon=horizon, seed=order.seed, first=parts.block)
     with deferred() as pending, closing(ProgressLine("rows" if order.rows else "episodes")) as line:
-        while not _enough(order, parts):
+        while int.__lt__(*_progress(order, parts)):
             parts.add(next(blocks))
-            done, goal = (
-                (parts.rows, order.rows) if order.rows else (parts.episodes, order.episodes)
-            )
+            done, goal = _progress(order, parts)
             line.progress(min(done, goal), goal, {})
             if pending.requested:
                 parts.flush()
@@ -117,10 +114,12 @@ def _collected(
     return dataset, {"horizon": horizon}
 
 
-def _enough(order: Order, parts: own_file.Parts) -> bool:
+def _progress(order: Order, parts: own_file.Parts) -> tuple[int, int]:
+    """How much there is, and how much is wanted."""
     if order.rows is not None:
-        return parts.rows >= order.rows
-    return parts.episodes >= order.episodes
+        return parts.rows, order.rows
+    assert order.episodes is not None, "an order is for rows or for episodes"
+    return parts.episodes, order.episodes
 
 
 def _mixed(order: Order) -> Dataset:

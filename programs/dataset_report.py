@@ -22,7 +22,7 @@ from programs.world_data import WorldData
 
 #: Percentiles of every distribution in the table.
 _PERCENTILES = (0, 25, 50, 75, 100)
-_UNSCORED = {"ref_min": 0.0, "ref_max": 1.0}
+_UNSCORED = 0.0, 1.0
 
 
 def report(
@@ -70,9 +70,9 @@ def task_of(
         )
     if horizon is None:
         raise UserError(f"say with --horizon how many steps an episode of {dataset} may have")
-    scored = None not in (ref_min, ref_max)
-    references = {"ref_min": ref_min, "ref_max": ref_max} if scored else _UNSCORED
-    env = EnvConfig(dataset_path=dataset, horizon=horizon, **references)
+    scored = ref_min is not None and ref_max is not None
+    low, high = (ref_min, ref_max) if scored else _UNSCORED
+    env = EnvConfig(dataset_path=dataset, horizon=horizon, ref_min=low, ref_max=high)
     return get_task(CUSTOM, name_of(dataset), env), scored
 
 

@@ -16,8 +16,7 @@ from harness.errors import UserError
 from harness.run.directory import RunDirectory
 from harness.run.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
-from programs.world_data import WorldData
-from programs.world_model import build_world, training_uncertainties
+from programs.world_model import build_world
 
 #: Quantiles of the training rows' uncertainty that are drawn as rollout thresholds.
 THRESHOLD_QUANTILES = (0.9, 0.99, 0.999, 1.0)
@@ -30,7 +29,8 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     """
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)
-    world = build_world(config, task, dataset)
+    trained = build_world(config, task, dataset)
+    world = trained.world
     world = dataclasses.replace(world, measure=beyond_squares(world.measure))
     other = elsewhere_task(config)
     elsewhere = load_dataset(other, origin_of=lambda observations: dataset.origin)
@@ -50,10 +50,9 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     arrays = compounding_errors(world, logged, key, oracle, dataset.origin, pieces)
     if oracle is not None:
         arrays |= _engine_arrays(config, logged.rewards.shape[1])
-    inputs = WorldData.from_dataset(dataset, task).inputs
-    uncertainties = training_uncertainties(world.ensemble, inputs, config.collect.unc_type)
     arrays["threshold_quantiles"] = np.asarray(THRESHOLD_QUANTILES, np.float32)
-    arrays["thresholds"] = np.quantile(uncertainties, THRESHOLD_QUANTILES).astype(np.float32)
+    thresholds = np.quantile(trained.uncertainties, THRESHOLD_QUANTILES)
+    arrays["thresholds"] = thresholds.astype(np.float32)
 
     path = error_file(
         config.ensemble.plot_dir,

@@ -12,6 +12,7 @@ from experience.real.evaluator import Evaluation, evaluate
 from experience.real.vector import AbstractVectorEnv
 from experience.tasks import Task
 from harness.log import metrics
+from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
 
 #: (learner, seed) → evaluation, its trajectories included
@@ -25,12 +26,12 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
     unused_key = jax.random.key(0)
 
     @eqx.filter_jit
-    def act(learner, memory, observation, start):
+    def act(learner, observation, start, memory):
         return agent.act(learner, observation, start, memory, unused_key, deterministic=True)
 
     def play(learner: AbstractLearner, seed: int) -> Evaluation:
         return evaluate(
-            lambda memory, observation, start: act(learner, memory, observation, start),
+            lambda observation, start, memory: act(learner, observation, start, memory),
             # committed to its device, as later memories are: otherwise `act` compiles twice
             jax.device_put(agent.initial_memory(learner, envs.copies), jax.local_devices()[0]),
             envs,
@@ -46,7 +47,7 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
     return play
 
 
-def make_score(play: Play, task: Task, seed: int, folder: Path) -> Callable:
+def make_score(play: Play, task: Task, seed: int, folder: Path) -> loop.Evaluate:
     """The loop's `evaluate`: figures, and the task's pictures, which are kept in `folder`."""
     draw = _picture_maker(task)
 
@@ -87,9 +88,10 @@ def _maze_pictures(task: Task) -> Draw:
     from experience.engine.antmaze import maze_layout
     from figures.maze import draw_maze
 
-    layout = maze_layout(task.environment)
+    layout = maze_layout(task.environment or task.dataset_name)
 
     def draw(evaluation: Evaluation, folder: Path, step: int) -> dict[str, Path]:
+        assert evaluation.trajectories is not None and evaluation.goals is not None
         path = folder / f"maze_step{step:08d}.png"
         title = f"{task.dataset_name}, step {step}"
         draw_maze(path, layout, evaluation.trajectories, evaluation.goals, title)

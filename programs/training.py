@@ -6,14 +6,17 @@ from pathlib import Path
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
 
 from catalogue import domains
-from experience.collector import Policy, collect
+from experience.collector import Policy, RolloutSettings, collect
 from experience.data.origin import Origin
 from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
-from harness.configuration.schema import BanditConfig, ContinuousConfig
+from experience.rollout_statistics import RolloutStats
+from experience.tape import Tape
+from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from harness.errors import UserError
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at
@@ -23,29 +26,31 @@ from harness.run.interrupts import deferred
 from harness.run.timer import Every
 from offline_world.world import AbstractWorld
 from online_rl import loop, updates
-from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.agent import AbstractAgent, Learner
+from online_rl.batch import Batch
 from programs.agent_files import load_agent, save_agent
 
-AgentConfig = ContinuousConfig | BanditConfig
+AgentConfig = ContConfig | MarkovConfig | BanditConfig
+#: (replay, key, rows) → an agent's batch
+SampleReplay = Callable[[TapeReplay, PRNGKeyArray, int], Batch]
 #: (metrics.jsonl, PNG file to draw, title) → the PNG file
 Draw = Callable[[Path, Path, str], Path]
 
 
 def start(
     config: AgentConfig,
-    agent: AbstractAgent,
-    sample: Callable,
+    agent: AbstractAgent[Learner],
+    sample: SampleReplay,
     *,
     state_dim: int,
     action_dim: int,
     horizon: int,
     origin: Origin | None = None,
-) -> tuple[loop.TrainState, updates.UpdateMany]:
+) -> tuple[loop.TrainState[Learner], updates.UpdateMany[Learner]]:
     """A fresh state, or one with the networks of `load_agent_path`, and its update function.
 
-    `sample` draws an agent's batch from a replay: (replay, key, rows) → batch; `origin` is what the
-    agent's states are measured from.
-    Raises UserError for tapes that the longest episode does not fit in.
+    `origin` is what the agent's states are measured from. Raises UserError for tapes that the
+    longest episode does not fit in.
     """
     require_whole_episodes(config, horizon)
     replay, is_on_device = place_replay(
@@ -68,7 +73,9 @@ def start(
     def draw(replay, key):
         return sample(replay, key, config.train.batch_size)
 
-    state = loop.TrainState(learner, replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0)
+    state = loop.TrainState(
+        learner=learner, replay=replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0
+    )
     return state, make_updates(agent.update, draw, config.seed)
 
 
@@ -91,21 +98,23 @@ def require_whole_episodes(config: AgentConfig, horizon: int) -> None:
 def train(
     config: AgentConfig,
     run: RunDirectory,
-    state: loop.TrainState,
-    parts: loop.Parts,
+    state: loop.TrainState[Learner],
+    parts: loop.Parts[Learner],
     draw: Draw,
-) -> tuple[AbstractLearner, Path]:
+) -> tuple[Learner, Path]:
     """From `state`, or the run's last checkpoint, to the end; the learner and the run's plot."""
     state, resume_rows = resumed(run, state)
     with Logger(run, config, resume_rows=resume_rows) as logger:
-        state = run_loop(config, state, parts, logger)
+        state = run_loop(schedule_of(config), state, parts, logger)
         title = f"{config.dataset_name}, seed {config.seed}"
         plot = draw(run.metrics, run.plots / "learning.png", title)
         logger.image(state.updates, "plots/learning", plot)
     return state.learner, plot
 
 
-def resumed(run: RunDirectory, state: loop.TrainState) -> tuple[loop.TrainState, int | None]:
+def resumed(
+    run: RunDirectory, state: loop.TrainState[Learner]
+) -> tuple[loop.TrainState[Learner], int | None]:
     """The run's last checkpoint and its rows of metrics; `state` and None if there is none.
 
     A `state` that is not wanted is freed first: a replay can be most of a machine's memory.
@@ -118,40 +127,45 @@ def resumed(run: RunDirectory, state: loop.TrainState) -> tuple[loop.TrainState,
     )
     for array in jax.tree.leaves(arrays):
         array.delete()
-    _, saved = checkpoint.restore(run.checkpoint, eqx.combine(form, rest))
+    found = checkpoint.restore(run.checkpoint, eqx.combine(form, rest))
+    assert found is not None, "it exists"
+    saved: loop.TrainState[Learner] = found[1]
     return saved, saved.rows
 
 
+def schedule_of(config: AgentConfig) -> loop.Schedule:
+    return loop.Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
+
+
 def run_loop(
-    config: AgentConfig, state: loop.TrainState, parts: loop.Parts, logger: Logger | FanOut
-) -> loop.TrainState:
-    """The one loop, with the config's schedule and signals kept until a checkpoint is saved."""
-    schedule = loop.Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
+    schedule: loop.Schedule,
+    state: loop.TrainState[Learner],
+    parts: loop.Parts[Learner],
+    logger: Logger | FanOut,
+) -> loop.TrainState[Learner]:
+    """The one loop, with signals kept until a checkpoint is saved."""
     with deferred() as pending:
         return loop.train(state, schedule, parts, logger, pending)
 
 
 def make_collect(
-    config: AgentConfig,
-    agent: AbstractAgent,
+    agent: AbstractAgent[Learner],
     world: AbstractWorld,
     histories: HistoryStore,
+    rollouts: RolloutSettings,
     *,
-    max_rollout_len: int = -1,
-    start_from_s0: bool = False,
-) -> Callable:
+    seed: int,
+) -> loop.Collect[Learner]:
     """The loop's `collect`: rollouts of the stochastic policy, appended to the replay."""
 
-    imagine = eqx.filter_jit(
-        make_imagine(config, agent, max_rollout_len=max_rollout_len, start_from_s0=start_from_s0)
-    )
+    imagine = eqx.filter_jit(make_imagine(agent, rollouts))
 
     @eqx.filter_jit(donate="all-except-first")
     def append(episodes, replay):
         return replay.add(*episodes)
 
     def run(learner, replay: TapeReplay, round_: int):
-        key = key_at(config.seed, Purpose.COLLECT, round_)
+        key = key_at(seed, Purpose.COLLECT, round_)
         tape, lengths, statistics = imagine(learner, world, histories, key)
         episodes = jax.device_put((tape, lengths), replay.write.device)
         return append(episodes, replay), _floats(statistics)
@@ -159,40 +173,41 @@ def make_collect(
     return run
 
 
-def make_imagine(
-    config: AgentConfig, agent: AbstractAgent, *, max_rollout_len: int, start_from_s0: bool
-) -> Callable:
-    """(learner, world, histories, key) → episodes, their lengths, statistics. Pure: compile it."""
+#: (learner, world, histories, key) → episodes end to end, their lengths, statistics
+Imagine = Callable[
+    [Learner, AbstractWorld, HistoryStore, PRNGKeyArray], tuple[Tape, Array, RolloutStats]
+]
+
+
+def make_imagine(agent: AbstractAgent[Learner], rollouts: RolloutSettings) -> Imagine[Learner]:
+    """A collection of the stochastic policy. Pure: compile it."""
 
     def imagine(learner, world, histories, key):
-        return collect(
-            as_policy(agent, learner, deterministic=False),
-            world,
-            histories,
-            key,
-            rollouts=config.collect.parallel_size,
-            max_rollout_len=max_rollout_len,
-            start_from_s0=start_from_s0,
-        )
+        policy = as_policy(agent, learner, deterministic=False)
+        return collect(policy, world, histories, key, rollouts)
 
     return imagine
 
 
-def as_policy(agent: AbstractAgent, learner: AbstractLearner, *, deterministic: bool) -> Policy:
+def as_policy(agent: AbstractAgent[Learner], learner: Learner, *, deterministic: bool) -> Policy:
     """The agent as the collector sees it."""
 
     def act(observation, start, memory, key):
         return agent.act(learner, observation, start, memory, key, deterministic=deterministic)
 
     return Policy(
-        lambda batch: agent.initial_memory(learner, batch),
-        lambda observations, start, memory: agent.absorb(learner, observations, start, memory),
-        act,
-        jnp.asarray(agent.first_action),
+        initial_memory=lambda batch: agent.initial_memory(learner, batch),
+        absorb=lambda observations, start, memory: agent.absorb(
+            learner, observations, start, memory
+        ),
+        act=act,
+        first_action=jnp.asarray(agent.first_action),
     )
 
 
-def make_save(config: AgentConfig, run: RunDirectory, *, row_axis: int = 0) -> Callable:
+def make_save(
+    config: AgentConfig, run: RunDirectory, *, row_axis: int = 0
+) -> Callable[[loop.TrainState, bool], None]:
     """The loop's `save`: a checkpoint every few minutes, and whenever one is asked for.
 
     The periodic ones are written while training goes on. `row_axis` is the replay's rows' axis.
@@ -230,8 +245,8 @@ def replay_rings(
 def finish(
     config: AgentConfig,
     run: RunDirectory,
-    agent: AbstractAgent,
-    learner: AbstractLearner,
+    agent: AbstractAgent[Learner],
+    learner: Learner,
     plot: Path,
     summary: str,
     origin: Origin | None = None,
@@ -242,7 +257,8 @@ def finish(
     if config.save_agent:
         # named as the run is, so that no setting's agent replaces another's
         name = run.path.name if config.run_dir else run.path.relative_to(config.run_root)
-        saved.append(Path(config.save_agent_root).expanduser() / name)
+        root = config.save_agent_root or "."
+        saved.append(Path(root).expanduser() / name)
     for folder in saved:
         save_agent(folder, agent, learner, origin)
     print(f"{summary}\nplot {plot}\nrun  {run.path}", flush=True)

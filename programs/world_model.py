@@ -1,10 +1,12 @@
 """An imagined environment from the saved world model of a dataset."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from catalogue.uncertainty import UNCERTAINTIES
 from experience.data.dataset import Dataset
@@ -30,7 +32,14 @@ _WORLD_KEYS = (
 )
 
 
-def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World:
+class BuiltWorld(NamedTuple):
+    """An imagined environment, and the uncertainty of the rows that its ensemble learned from."""
+
+    world: World
+    uncertainties: Float[np.ndarray, " row"]
+
+
+def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> BuiltWorld:
     """The imagined environment (eq. 12, 16, 17, 20, 21) from the saved ensemble."""
     termination = compared_termination(task, dataset)
     rows = WorldData.from_dataset(dataset, task)
@@ -51,16 +60,17 @@ def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> World
         f" threshold {threshold:.4g}",
         flush=True,
     )
-    return World(
-        ensemble,
-        rows.scaler,
-        jnp.asarray(threshold, jnp.float32),
+    world = World(
+        ensemble=ensemble,
+        scaler=rows.scaler,
+        threshold=jnp.asarray(threshold, jnp.float32),
         # a single member never disagrees with itself: nothing to penalise
-        jnp.asarray(collect.penalty_coef / average if average else 0.0, jnp.float32),
-        task.horizon,
-        UNCERTAINTIES[collect.unc_type],
-        termination,
+        penalty_coef=jnp.asarray(collect.penalty_coef / average if average else 0.0, jnp.float32),
+        horizon=task.horizon,
+        measure=UNCERTAINTIES[collect.unc_type],
+        termination=termination,
     )
+    return BuiltWorld(world, uncertainties)
 
 
 def mean_uncertainty(uncertainties: np.ndarray, path: Path) -> float:

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,14 @@ def export(path: Path, dataset_id: str) -> None:
     remedy = "make it again"
     dataset, origin = hdf5.read(path, str(path), remedy), own_file.attributes(path)
     starts = own_file.episode_starts(dataset)
+    reached = dataset.next_observations
+    assert reached is not None, "own files have next observations"
+    # its buffers are declared as lists, and take arrays
+    episode: Any = EpisodeBuffer
     buffers = [
-        EpisodeBuffer(
+        episode(
             id=number,
-            observations=np.concatenate(
-                [dataset.observations[rows], dataset.next_observations[rows][-1:]]
-            ),
+            observations=np.concatenate([dataset.observations[rows], reached[rows][-1:]]),
             actions=dataset.actions[rows],
             rewards=dataset.rewards[rows],
             terminations=dataset.terminals[rows],

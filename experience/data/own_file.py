@@ -60,7 +60,7 @@ class Parts:
             return
         path = self.folder / f"{self._saved_block:08d}-{self.block:08d}.npz"
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **joined(self._waiting).arrays)
+            np.savez(file, **dict[str, Any](joined(self._waiting).arrays))
         self._waiting, self._saved_block = [], self.block
 
     def dataset(self) -> Dataset:
@@ -96,7 +96,9 @@ def whole_episodes(
 ) -> Dataset:
     """The beginning of `dataset`: as few whole episodes as have `rows` rows, or `episodes` ones."""
     ends = 1 + np.flatnonzero(dataset.terminals | dataset.timeouts)
-    count = np.searchsorted(ends, rows) + 1 if rows is not None else episodes
+    count = len(ends) if episodes is None else episodes
+    if rows is not None:
+        count = int(np.searchsorted(ends, rows)) + 1
     end = ends[min(count, len(ends)) - 1]
     return Dataset(**{key: getattr(dataset, key)[:end] for key in _KEYS})
 

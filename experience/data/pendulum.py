@@ -30,6 +30,7 @@ def pendulum_dataset(name: str = RANDOM, seed: int = 0) -> Dataset:
     import gymnasium
 
     env = gymnasium.make("Pendulum-v1")
+    assert isinstance(env.action_space, gymnasium.spaces.Box)
     rng = np.random.default_rng(seed)
     law = LAWS.get(name, _held)(rng)
     actions = np.empty((EPISODES, EPISODE_STEPS, 1), np.float32)
@@ -91,7 +92,9 @@ def _held(rng: np.random.Generator) -> Law:
 def _spin(rng: np.random.Generator) -> Law:
     """Full torque along the motion, which winds the pendulum up to its greatest speed and keeps it
     there, where random torques seldom lead."""
-    return lambda episode, step, observation: np.float32([1 if observation[2] >= 0 else -1])
+    return lambda episode, step, observation: np.array(
+        [1 if observation[2] >= 0 else -1], np.float32
+    )
 
 
 def _pump(rng: np.random.Generator) -> Law:

@@ -2,16 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from experience.data.rows import Dataset
+from experience.wrapper import RealEnv
 from harness.errors import UserError
-
-if TYPE_CHECKING:
-    import gym
 
 
 class AbstractBehaviour(ABC):
@@ -44,7 +41,7 @@ class UniformBehaviour(AbstractBehaviour):
 
 
 def record_blocks(
-    envs: "list[gym.Env]", behaviour: AbstractBehaviour, *, horizon: int, seed: int, first: int = 0
+    envs: list[RealEnv], behaviour: AbstractBehaviour, *, horizon: int, seed: int, first: int = 0
 ) -> Iterator[list[Dataset]]:
     """Endless blocks of complete episodes, one of each environment at a time.
 
@@ -62,7 +59,7 @@ def record_blocks(
 
 
 def _record_block(
-    envs: "list[gym.Env]", behaviour: AbstractBehaviour, horizon: int, seeds: list[int]
+    envs: list[RealEnv], behaviour: AbstractBehaviour, horizon: int, seeds: list[int]
 ) -> list[Dataset]:
     copies = len(envs)
     states = np.stack([env.reset(seed=s) for env, s in zip(envs, seeds[1:], strict=True)])

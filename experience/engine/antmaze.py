@@ -45,7 +45,7 @@ def tidy_maze_construction() -> Iterator[None]:
     """
     from d4rl.locomotion import maze_env
 
-    maze_env.print = _print_nothing
+    setattr(maze_env, "print", _print_nothing)  # noqa: B010 (a name that the module lacks)
     with tempfile.TemporaryDirectory() as folder:
 
         def mkstemp(text: bool, suffix: str) -> tuple[None, str]:

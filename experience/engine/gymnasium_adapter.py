@@ -6,6 +6,7 @@ from typing import Any
 import gym
 import gymnasium
 import numpy as np
+from gym.spaces import Box
 
 from harness.errors import UserError
 from harness.foreign import foreign_code
@@ -28,9 +29,8 @@ class GymnasiumAdapter(gym.Env):
         with foreign_code(f"making {self._name} with env.kwargs={kwargs}"):
             self.modern = _make(env_id, kwargs)
         self.spec = self.modern.spec  # the id and the time limit
-        actions, observations = self.modern.action_space, self.modern.observation_space
-        _check_flat_box(env_id, "action", actions)
-        _check_flat_box(env_id, "observation", observations)
+        actions = _flat_box(env_id, "action", self.modern.action_space)
+        observations = _flat_box(env_id, "observation", self.modern.observation_space)
         if not (np.isfinite(actions.low).all() and np.isfinite(actions.high).all()):
             raise UserError(
                 f"env.id={env_id} has infinite action bounds, which cannot be scaled to [-1, 1]; "
@@ -42,9 +42,9 @@ class GymnasiumAdapter(gym.Env):
         wide = np.float64 if self._whole else actions.dtype
         self.low, self.high = actions.low.astype(wide), actions.high.astype(wide)
         self._half_range = 0.5 * (self.high - self.low)
-        self.action_space = gym.spaces.Box(-1.0, 1.0, shape=actions.shape, dtype=np.float32)
-        self.observation_space = gym.spaces.Box(
-            observations.low, observations.high, dtype=observations.dtype
+        self.action_space = Box(-1.0, 1.0, shape=actions.shape, dtype=np.float32)
+        self.observation_space = Box(
+            observations.low, observations.high, dtype=observations.dtype.type
         )
         self._next_seed: int | None = None
         self._warnings = _mujoco_warnings(self.modern)
@@ -54,13 +54,15 @@ class GymnasiumAdapter(gym.Env):
         self._next_seed = seed
         return [seed]
 
-    def reset(self, *, seed: int | None = None) -> np.ndarray:
+    def reset(
+        self, *, seed: int | None = None, return_info: bool = False, options: dict | None = None
+    ) -> Any:
         seed, self._next_seed = (self._next_seed if seed is None else seed), None
         with foreign_code(f"reset of {self._name}"):
-            returned = self.modern.reset(seed=seed)
+            returned = self.modern.reset(seed=seed, options=options)
         if not (isinstance(returned, tuple) and len(returned) == 2):
             raise self._old_interface("reset", "(observation, info)")
-        return returned[0]
+        return returned if return_info else returned[0]
 
     def step(self, action: np.ndarray):
         with foreign_code(f"step of {self._name}"):
@@ -153,9 +155,10 @@ def _mujoco_warnings(env: gymnasium.Env) -> np.ndarray | None:
     return data.warning.number[int(first) : int(last) + 1]
 
 
-def _check_flat_box(env_id: str, role: str, space: gymnasium.Space) -> None:
+def _flat_box(env_id: str, role: str, space: gymnasium.Space) -> gymnasium.spaces.Box:
     if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
         raise UserError(
             f"env.id={env_id} has the {role} space {space}, but only flat vectors of real numbers "
             "(a one-dimensional Box) are supported; choose or wrap another environment."
         )
+    return space

@@ -10,6 +10,7 @@ import textwrap
 import types
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 from harness.errors import UserError
 
@@ -111,7 +112,7 @@ def _install_mjrl() -> None:
     from experience.engine import mjrl_env
 
     package, envs = types.ModuleType("mjrl"), types.ModuleType("mjrl.envs")
-    package.envs, envs.mujoco_env = envs, mjrl_env
+    vars(package)["envs"], vars(envs)["mujoco_env"] = envs, mjrl_env
     sys.modules["mjrl"] = package
     sys.modules["mjrl.envs"] = envs
     sys.modules["mjrl.envs.mujoco_env"] = mjrl_env
@@ -121,7 +122,9 @@ def _import_d4rl() -> None:
     """Have d4rl register its tasks with gym, without importing the suites not used here."""
     os.environ.setdefault("D4RL_SUPPRESS_IMPORT_ERROR", "1")
     absent = [suite for suite in _UNUSED_SUITES if suite not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))
+    # None keeps Python from importing a module
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(absent))
     try:
         # d4rl swallows import errors of its suites; naming them brings the error to light.
         for suite in _USED_SUITES:

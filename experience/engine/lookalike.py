@@ -174,5 +174,6 @@ def load_model_from_path(path: str) -> Model:
 
 def _local_coordinate_twin(path: str) -> str:
     """gymnasium's copy of a gym model that uses global coordinates, which MuJoCo 3 cannot read."""
-    package = importlib.util.find_spec("gymnasium").origin
-    return str(Path(package).parent / "envs" / "mujoco" / "assets" / Path(path).name)
+    package = importlib.util.find_spec("gymnasium")
+    assert package is not None and package.origin is not None
+    return str(Path(package.origin).parent / "envs" / "mujoco" / "assets" / Path(path).name)

@@ -1,5 +1,7 @@
 """A stand-in for `mjrl.envs.mujoco_env`, which d4rl's Adroit needs and PyPI does not have."""
 
+from typing import Any
+
 import gym
 import mujoco_py
 import numpy as np
@@ -33,14 +35,21 @@ class MujocoEnv(gym.Env):
         """Seconds between two actions."""
         return self.model.opt.timestep * self.frame_skip
 
-    def reset(self, *, seed: int | None = None):
+    def reset(
+        self, *, seed: int | None = None, return_info: bool = False, options: dict | None = None
+    ) -> Any:
         if seed is not None:
             self.seed(seed)
         self.sim.reset()
         self.sim.forward()
-        return self.reset_model()
+        observation = self.reset_model()
+        return (observation, {}) if return_info else observation
 
-    def seed(self, seed: int | None = None) -> list[int]:
+    def reset_model(self) -> np.ndarray:
+        """Put the model where an episode starts; a subclass says where."""
+        raise NotImplementedError
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
         self.np_random, seed = seeding.np_random(seed)
         return [seed]
 

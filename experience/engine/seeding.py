@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gym
 import numpy as np
 
 
-def innermost(env: gym.Env) -> gym.Env:
+def innermost(env: Any) -> Any:
     """The environment below gym's wrappers and below d4rl's action normalisation."""
     env = env.unwrapped
     return getattr(env, "wrapped_env", env)
@@ -27,7 +28,7 @@ class SeededReset(gym.Wrapper):
     @property
     def _max_episode_steps(self) -> int | None:
         """The time limit in steps, as d4rl's functions ask for it; gym hides private names."""
-        return self.spec.max_episode_steps
+        return None if self.spec is None else self.spec.max_episode_steps
 
     def seed(self, seed: int | np.integer | None = None) -> list[int | None]:
         """Restart all of the environment's randomness, from the operating system's for None."""
@@ -43,11 +44,12 @@ class SeededReset(gym.Wrapper):
         seed: int | np.integer | None = None,
         return_info: bool = False,
         options: dict | None = None,
-    ):
+        **unknown: Any,
+    ) -> Any:
         """Start an episode; `seed` restarts all of the environment's randomness, as `seed(seed)`.
 
         Returns the observation, with `return_info` (observation, {}). No environment here has
-        `options`, so they are ignored.
+        `options` or anything else, so they are ignored.
         """
         if seed is not None:
             self.seed(seed)

@@ -54,10 +54,13 @@ def play(policy: Policy, key: PRNGKeyArray, episodes: int) -> Played:
 def no_history() -> HistoryStore:
     """Where imagined episodes begin: nothing was pulled yet."""
     row = Tape(
-        jnp.zeros((1, 1)),
-        jnp.zeros((1, ARMS)),
-        jnp.zeros(1),
-        jnp.zeros(1),
-        *(jnp.full(1, flag) for flag in (True, False, False, False)),
+        state=jnp.zeros((1, 1)),
+        action=jnp.zeros((1, ARMS)),
+        next_reward=jnp.zeros(1),
+        next_penalty=jnp.zeros(1),
+        start=jnp.ones(1, bool),
+        next_terminated=jnp.zeros(1, bool),
+        next_truncated=jnp.zeros(1, bool),
+        real=jnp.zeros(1, bool),
     )
     return HistoryStore.from_tape(row)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from experience.observation import observation
 from experience.real.finite import require_finite
@@ -13,9 +14,10 @@ from experience.real.vector import AbstractVectorEnv
 from harness.errors import UserError
 
 Memory = Any
+#: (observation, start, memory) → (action, memory)
 Act = Callable[
-    [Memory, Float[np.ndarray, "copy obs"], Bool[np.ndarray, " copy"]],
-    tuple[Float[np.ndarray, "copy action"], Memory],
+    [Float[np.ndarray, "copy obs"], Bool[np.ndarray, " copy"], Memory],
+    tuple[ArrayLike, Memory],
 ]
 
 
@@ -68,7 +70,7 @@ def evaluate(
 
     **Arguments:**
 
-    - `act`: (memory, observation, start) -> (action, memory), deterministic. An observation is
+    - `act`: (observation, start, memory) -> (action, memory), deterministic. An observation is
       [state, previous action, previous reward]; `start` marks a copy's first step of an episode,
       where they are `first_action` and 0 and where the agent forgets.
     - `initial_memory`: the agent's memory for `envs.copies` episodes.
@@ -92,7 +94,7 @@ def evaluate(
         observed = observation(
             state, action, reward + reward_shift, start=start, first_action=first_action
         )
-        action, memory = act(memory, observed, start)
+        action, memory = act(observed, start, memory)
         action = np.asarray(action, np.float32)
         if not np.isfinite(action).all():
             raise UserError(

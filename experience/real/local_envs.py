@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from experience.data.origin import Origin, measured_from
 from experience.real.vector import AbstractVectorEnv, VectorStep
-from experience.wrapper import environment_name, make_env
+from experience.wrapper import environment_name, flat_sizes, make_env
 
 
 class LocalVectorEnv(AbstractVectorEnv):
@@ -26,8 +26,7 @@ class LocalVectorEnv(AbstractVectorEnv):
         self.copies = copies
         self._origin = origin
         self._envs = [make_env(domain, dataset_name, env_config, engine) for _ in range(copies)]
-        self.state_dim = self._envs[0].observation_space.shape[0]
-        self.action_dim = self._envs[0].action_space.shape[0]
+        self.state_dim, self.action_dim = flat_sizes(self._envs[0])
 
     def reset(self, seeds: list[int]) -> Float[np.ndarray, "copy state"]:
         states = [env.reset(seed=seed) for env, seed in zip(self._envs, seeds, strict=True)]

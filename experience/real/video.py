@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,13 +16,10 @@ from experience.data.origin import Origin, measured_from
 from experience.data.recording import AbstractBehaviour
 from experience.real.evaluator import copy_seeds
 from experience.tasks import Task
-from experience.wrapper import PENDULUM_ID, make_env
+from experience.wrapper import PENDULUM_ID, RealEnv, make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.files import atomic_write
-
-if TYPE_CHECKING:
-    import gym
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -78,7 +75,7 @@ def write_film(path: Path, pictures: Iterator[Picture], rate: float) -> None:
         writer = imageio_ffmpeg.write_frames(
             str(temporary),
             (width, height),
-            fps=rate,
+            fps=cast(int, rate),  # ffmpeg takes fractions, too
             macro_block_size=2,
             # the temporary name does not tell the format
             output_params=["-f", "mp4"],
@@ -92,7 +89,7 @@ def write_film(path: Path, pictures: Iterator[Picture], rate: float) -> None:
 
 def _play(
     behaviour: AbstractBehaviour,
-    env: "gym.Env",
+    env: RealEnv,
     camera: Any,
     horizon: int,
     seed: int,
@@ -113,7 +110,7 @@ def _play(
             return
 
 
-def _drawable(task: Task, env_config: Any) -> "gym.Env":
+def _drawable(task: Task, env_config: Any) -> RealEnv:
     if task.domain not in domains.DESCRIBED:
         return make_env(task.domain, task.dataset_name, env_config)
     # pygame shall not look for a screen, and complain that there is none
@@ -123,7 +120,7 @@ def _drawable(task: Task, env_config: Any) -> "gym.Env":
     return make_env(task.domain, task.dataset_name, own)
 
 
-def _camera(env: "gym.Env", task: Task) -> Any:
+def _camera(env: RealEnv, task: Task) -> Any:
     """Something with `picture` and `close`."""
     from experience.engine.seeding import innermost
 
@@ -154,7 +151,7 @@ class _OwnPictures:
         """The environment's maker closes it."""
 
 
-def _speed(env: "gym.Env") -> tuple[int, float]:
+def _speed(env: RealEnv) -> tuple[int, float]:
     """After how many steps there is a picture, and how many pictures make a second."""
     from experience.engine.seeding import innermost
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from experience.data.origin import Origin
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.real.worker_messages import GOALS, MISTAKE, RESET, STEP, step_from_bytes
-from experience.wrapper import environment_name, make_env
+from experience.wrapper import environment_name, flat_sizes, make_env
 from harness.errors import UserError
 
 
@@ -38,8 +38,7 @@ class WorkerVectorEnv(AbstractVectorEnv):
         self.copies = copies
         # Made here first, so that a user's mistake is reported by this process and not by each.
         example = make_env(domain, dataset_name, env_config, engine)
-        self.state_dim = example.observation_space.shape[0]
-        self.action_dim = example.action_space.shape[0]
+        self.state_dim, self.action_dim = flat_sizes(example)
         example.close()
         task = {
             "domain": domain,

@@ -32,14 +32,14 @@ def as_config(composed: DictConfig, overrides: Sequence[str]) -> Any:
 
     `overrides` are the command line's, which `debug: true` leaves alone. Raises UserError.
     """
-    schema = OmegaConf.get_type(composed)
-    if not is_dataclass(schema):
+    schema: Any = OmegaConf.get_type(composed)
+    if not isinstance(schema, type) or not is_dataclass(schema):
         raise UserError(
             "the chosen YAML file is not a configuration of these programs: start its defaults"
             " list with cont_schema, markov_schema or bandit_schema"
         )
     with readable_errors():
-        config = OmegaConf.to_object(composed)
+        config: Any = OmegaConf.to_object(composed)
     # A + override gets past Hydra's check, and would be ignored in silence.
     for key in _keys(composed):
         if key not in known_keys(schema):
@@ -62,7 +62,7 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
     for a_field in fields(schema):
         key = prefix + a_field.name
         keys.append(key)
-        if is_dataclass(a_field.type):
+        if isinstance(a_field.type, type) and is_dataclass(a_field.type):
             keys += known_keys(a_field.type, key + ".")
     return keys
 
@@ -99,7 +99,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         # OmegaConf names the first part that it does not know, Hydra the whole key.
         typed = re.match(r"Could not override '(.+)'", str(error))
-        return _unknown_key(typed[1] if typed else cause.full_key, _known_to(cause))
+        return _unknown_key(typed[1] if typed else str(cause.full_key), _known_to(cause))
     if isinstance(cause, ValidationError | InterpolationResolutionError) and cause.full_key:
         return f"{cause.full_key}: {_first_line(cause)}"
     if isinstance(error, MissingConfigException):

@@ -10,6 +10,7 @@ from catalogue import domains
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
+    ContConfig,
     ContinuousConfig,
     ProgramConfig,
 )
@@ -30,7 +31,7 @@ def validate(config: ProgramConfig) -> None:
         _check_study(config)
     if isinstance(config, ContinuousConfig):
         _check_continuous(config)
-    if hasattr(config.model, "memory"):
+    if isinstance(config, ContConfig | BanditConfig):
         _check_memory(config)
 
 
@@ -52,7 +53,7 @@ def _check_value(key: str, value: Any, a_field: Field) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{key}={value} is no finite number: give one")
     # tables are looked up only where a word was changed: they may take a while to load
-    if names is not None and value != a_field.default and value not in names():
+    if names is not None and value != a_field.default and value not in list(names()):
         raise UserError(f"{key}={value} is not known: give one of {', '.join(names())}")
 
 
@@ -124,7 +125,7 @@ def _check_continuous(config: Any) -> None:
         _check_environment(config)
 
 
-def _check_environment(config: ContinuousConfig) -> None:
+def _check_environment(config: Any) -> None:
     env = config.env
     needed = ["id", "horizon", "ref_min", "ref_max"]
     if config.domain == domains.CUSTOM:

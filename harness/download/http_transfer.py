@@ -51,7 +51,7 @@ def transfer(
         on_progress(offset, known.size)
         return
     headers = {"Accept-Encoding": "identity"}
-    if offset:
+    if known is not None and offset:
         headers["Range"] = f"bytes={offset}-"
         if known.validator is not None:
             headers["If-Range"] = known.validator

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
 from harness.files import write_text
 from harness.log.metrics import STEP
@@ -33,6 +32,7 @@ class WandbRun(Sink):
         run, config = opening.run, opening.config
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
+        import wandb.errors
 
         self._wandb = wandb
         # Besides wandb's own errors: a lost service process shows as a closed connection.
@@ -44,6 +44,7 @@ class WandbRun(Sink):
         attempts = ["offline"] * _LOCAL_ATTEMPTS
         if mode != "offline":
             attempts.insert(0, mode)
+        last: Exception = TimeoutError("there was no attempt")
         for attempt in attempts:
             try:
                 self._run = self._init(attempt, run, config)
@@ -72,7 +73,7 @@ class WandbRun(Sink):
         self._guarded(finish)
         self._run = None
 
-    def _init(self, mode: str, run: RunDirectory, config: ProgramConfig) -> Any:
+    def _init(self, mode: Any, run: RunDirectory, config: Any) -> Any:
         project = config.ensemble.domain if run.program.endswith("_ensemble") else config.domain
         return self._wandb.init(
             mode=mode,

@@ -250,7 +250,7 @@ def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
         )
 
 
-def _flat(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(group: Any, prefix: str = "") -> dict[str, Any]:
     """Nested groups as dotted keys; an empty group keeps its own key."""
     flat = {}
     for name, value in group.items():

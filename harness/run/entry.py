@@ -65,7 +65,7 @@ def program(
                     main(config)
                     return
                 _check_wandb(config)
-                with open_run(name, config, overrides, settings.job.config_name) as run:
+                with open_run(name, config, overrides, str(settings.job.config_name)) as run:
                     _start(main, config, run)
             except UserError as error:
                 _say(f"error: {error}")

@@ -1,11 +1,10 @@
 """The memory that may still be taken, in bytes: of a device, and of the host."""
 
 from pathlib import Path
+from typing import Any
 
-import jax
 
-
-def free_device_bytes(device: jax.Device) -> int:
+def free_device_bytes(device: Any) -> int:
     """What the accelerator still has; a CPU device has the host's."""
     statistics = device.memory_stats() if device.platform != "cpu" else None
     if not statistics or "bytes_limit" not in statistics:

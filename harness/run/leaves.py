@@ -1,8 +1,10 @@
 """The leaves of a tree as a checkpoint sees them: names, stored forms, and back."""
 
+import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -16,7 +18,7 @@ def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
 def is_data(leaf: Any) -> bool:
     """Whether a leaf is stored: arrays and numbers are, functions and empty arrays are not."""
     array = (jax.Array, jax.ShapeDtypeStruct, np.ndarray, np.generic)
-    return isinstance(leaf, (*array, bool, int, float)) and np.prod(np.shape(leaf)) > 0
+    return isinstance(leaf, (*array, bool, int, float)) and math.prod(np.shape(leaf)) > 0
 
 
 def on_host(leaf: Any) -> np.ndarray:
@@ -41,10 +43,10 @@ def as_leaf(value: np.ndarray, like: Any) -> Any:
         return value
     place = getattr(like, "sharding", None)
     if _is_key(like):
-        keys = jax.random.wrap_key_data(value, impl=jax.random.key_impl(like))
+        keys = jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(like))
         return jax.device_put(keys, place)
     return jax.block_until_ready(jax.device_put(value, place))
 
 
 def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -184,7 +184,7 @@ class _Writer:
     def _write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         inside = self._target.parent if name.startswith(shelf.SEGMENTS) else self._unfinished
         with hashed_file(inside / name) as file:
-            np.savez(file, **arrays)
+            np.savez(file, **dict[str, Any](arrays))
         self._seals[name] = asdict(file.seal)
 
     def _complete(self) -> None:

@@ -23,12 +23,12 @@ def counting_tape(lengths, *, first=0, state_dim=2, action_dim=1, ends=None) -> 
         flags[begin + length - 2 : begin + length] = True
     number = np.arange(first, first + total, dtype=np.float32)
     return Tape(
-        jnp.asarray(np.repeat(number[:, None], state_dim, 1)),
-        jnp.asarray(np.repeat(10 * number[:, None], action_dim, 1)),
-        jnp.asarray(100 * number),
-        jnp.asarray(number),
-        jnp.asarray(start),
-        jnp.asarray(terminated),
-        jnp.asarray(truncated),
-        jnp.asarray(number % 3 == 0),
+        state=jnp.asarray(np.repeat(number[:, None], state_dim, 1)),
+        action=jnp.asarray(np.repeat(10 * number[:, None], action_dim, 1)),
+        next_reward=jnp.asarray(100 * number),
+        next_penalty=jnp.asarray(number),
+        start=jnp.asarray(start),
+        next_terminated=jnp.asarray(terminated),
+        next_truncated=jnp.asarray(truncated),
+        real=jnp.asarray(number % 3 == 0),
     )

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experience.collector import Policy, collect
+from experience.collector import Policy, RolloutSettings, collect
 from experience.history_store import HistoryStore
 from experience.tape import Tape
 from offline_world.world import AbstractWorld, Imagined, WorldState
@@ -99,13 +99,17 @@ def make_histories():
         parts.append(part)
         last = np.arange(rows) >= length - 1
         flags.append((np.arange(rows) == 0, last & terminal, last & (not terminal)))
-    joined = [
-        np.concatenate([part[name] for part in parts]).astype(np.float32)
+    joined = {
+        name: np.concatenate([part[name] for part in parts]).astype(np.float32)
         for name in ("state", "action", "next_reward")
-    ]
+    }
     start, terminated, truncated = (np.concatenate(column) for column in zip(*flags, strict=True))
-    none = np.zeros(len(start), np.float32)
-    return Tape(*joined, none, start, terminated, truncated, np.ones(len(start), bool))
+    flags = {"start": start, "next_terminated": terminated, "next_truncated": truncated}
+    return Tape(
+        next_penalty=jnp.zeros(len(start)),
+        real=jnp.ones(len(start), bool),
+        **jax.tree.map(jnp.asarray, joined | flags),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +130,7 @@ def run(histories, key, limit, from_s0):
         ToyWorld(HORIZON),
         histories,
         key,
-        rollouts=ROLLOUTS,
-        max_rollout_len=limit,
-        start_from_s0=from_s0,
+        RolloutSettings(ROLLOUTS, longest=limit, from_s0=from_s0),
     )
 
 
@@ -241,9 +243,7 @@ def test_a_world_that_never_ends_stops_at_the_horizon(histories):
             Still(HORIZON),
             histories,
             key,
-            rollouts=4,
-            max_rollout_len=-1,
-            start_from_s0=True,
+            RolloutSettings(4, from_s0=True),
         )
 
     tape, lengths, stats = go(jax.random.key(0))

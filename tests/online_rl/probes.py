@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experience.tape import Learnable, Tape, Transitions
+from experience.tape import Tape, Transitions
 from memory import LRUStack, MemorySettings
 from online_rl.encoders import RecurrentEncoder, StateEncoder
 from online_rl.optimiser import SplitOptimiser, agent_optimiser
@@ -54,14 +54,14 @@ def tape_of(key, episodes: int, length: int, reward, state=None, real=None) -> T
     row = jnp.tile(jnp.arange(length + 1), episodes)
     rows = episodes * (length + 1)
     return Tape(
-        states.reshape(rows, 1),
-        actions.reshape(rows, 1),
-        jnp.asarray(reward(states, actions), jnp.float32).reshape(rows),
-        jnp.zeros(rows),
-        row == 0,
-        row >= length - 1,
-        jnp.zeros(rows, bool),
-        jnp.zeros(rows, bool) if real is None else jnp.asarray(real),
+        state=states.reshape(rows, 1),
+        action=actions.reshape(rows, 1),
+        next_reward=jnp.asarray(reward(states, actions), jnp.float32).reshape(rows),
+        next_penalty=jnp.zeros(rows),
+        start=row == 0,
+        next_terminated=row >= length - 1,
+        next_truncated=jnp.zeros(rows, bool),
+        real=jnp.zeros(rows, bool) if real is None else jnp.asarray(real),
     )
 
 
@@ -69,9 +69,4 @@ def transitions_of(tape: Tape) -> Transitions:
     """All transitions of a tape as independent rows."""
     left = np.flatnonzero(~np.asarray(tape.start[1:]))
     rows = jax.tree.map(lambda leaf: leaf[left], tape.learnable())
-    rows = Learnable(
-        *(getattr(rows, n) for n in ("action", "next_reward", "next_terminated")),
-        rows.real,
-        rows.mask,
-    )
     return Transitions(jnp.concatenate([tape.state[left], tape.state[left + 1]]), rows)

@@ -109,14 +109,14 @@ def test_learns_which_arm_pays(agent, learner):
     flag = jnp.zeros(64, bool)
     start = jnp.arange(64) % 16 == 0
     tape = Tape(
-        jnp.zeros((64, 1)),
-        jax.nn.one_hot(arm, 2),
-        arm.astype(jnp.float32),
-        jnp.zeros(64),
-        start,
-        flag,
-        flag,
-        flag,
+        state=jnp.zeros((64, 1)),
+        action=jax.nn.one_hot(arm, 2),
+        next_reward=arm.astype(jnp.float32),
+        next_penalty=jnp.zeros(64),
+        start=start,
+        next_terminated=flag,
+        next_truncated=flag,
+        real=flag,
     )
 
     @eqx.filter_jit
@@ -143,7 +143,16 @@ def test_rows_across_a_start_are_not_transitions(agent, learner):
 
     def loss(reward):
         none = jnp.zeros(20)
-        tape = Tape(jnp.zeros((20, 1)), action, reward, none, start, flag, flag, flag)
+        tape = Tape(
+            state=jnp.zeros((20, 1)),
+            action=action,
+            next_reward=reward,
+            next_penalty=none,
+            start=start,
+            next_terminated=flag,
+            next_truncated=flag,
+            real=flag,
+        )
         with jax.numpy_dtype_promotion("standard"):
             return update(learner, tape, jax.random.key(0))[1]["loss_q"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from catalogue.uncertainty import epi_mean
+from experience.collector import RolloutSettings
 from experience.data.pendulum import pendulum_dataset
 from experience.histories import build_histories
 from experience.history_store import HistoryStore
@@ -100,7 +101,13 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
             return figures(play(learner, step))
 
         parts = loop.Parts(
-            make_collect(config, agent, world, histories),
+            make_collect(
+                agent,
+                world,
+                histories,
+                RolloutSettings(config.collect.parallel_size),
+                seed=config.seed,
+            ),
             update_many,
             evaluate,
             lambda state, now: None,

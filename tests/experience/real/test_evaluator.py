@@ -48,7 +48,7 @@ class ScriptedEnvs(AbstractVectorEnv):
 def counting_act(seen):
     """Its action is the number of its steps since `start`, which is what it remembers."""
 
-    def act(memory, observation, start):
+    def act(observation, start, memory):
         seen.append((observation, start))
         memory = np.where(start, 1.0, memory + 1.0)
         return np.tile(memory[:, None], (1, 3)).astype(np.float32), memory
@@ -118,7 +118,7 @@ def test_trajectories_are_the_first_episodes_with_their_final_states():
 
 
 def test_action_that_is_not_finite_is_an_error():
-    def act(memory, observation, start):
+    def act(observation, start, memory):
         return np.full((1, 3), np.nan), memory
 
     with pytest.raises(UserError, match="not finite"):
@@ -134,7 +134,7 @@ def test_action_that_is_not_finite_is_an_error():
         )
 
 
-def linear_act(memory, observation, start):
+def linear_act(observation, start, memory):
     """Wildly different actions in different states, the same in the same."""
     action = np.sin(37.0 * np.cumsum(observation, axis=1))
     return action[:, :memory].astype(np.float32), memory
