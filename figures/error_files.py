@@ -9,7 +9,7 @@ import numpy as np
 from catalogue import domains
 from experience import tasks
 from experience.data.pendulum import LAWS, PUMP
-from experience.data.readers import name_of
+from experience.data.readers import name_of, split_source
 from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
 from harness.arrays import UnreadableArraysError, read_npz
@@ -109,12 +109,20 @@ def elsewhere_task(config: ContinuousConfig) -> Task:
     name = config.eval_dataset
     if name is None and config.domain == domains.PENDULUM:
         name = PUMP
+    own = config.domain == domains.CUSTOM
     if name is None:
+        example = "<another file in D4RL's layout, or env.dataset_path itself>"
         raise UserError(
             "eval_dataset must say which trajectories to follow: add for example"
-            " +eval_dataset=medium-replay-v2"
+            f" +eval_dataset={example if own else 'medium-replay-v2'}"
         )
-    if config.domain == domains.CUSTOM:
+    if own:
+        source, path = split_source(name, "hdf5")
+        if source == "hdf5" and not Path(path).expanduser().is_file():
+            raise UserError(
+                f"eval_dataset={name} does not exist: give the path of an HDF5 file in D4RL's"
+                " layout, or minari:<dataset id>"
+            )
         env = dataclasses.replace(config.env, dataset_path=name)
         return get_task(config.domain, name_of(name), env)
     name = full_name(config.domain, config.dataset_name, name)

@@ -37,6 +37,12 @@ def train_world_model(
     """
     settings = config.ensemble
     rows = WorldData.from_dataset(dataset, task)
+    learned = len(rows.data.train) + len(rows.data.holdout)
+    print(
+        f"transitions: {learned:,} of the dataset's {dataset.rows:,} rows"
+        f" ({learned / dataset.rows:.1%}) can be learned from",
+        flush=True,
+    )
     keys = ensemble_keys(config.seed)
     ensemble = Ensemble(
         settings.total_size,

@@ -29,9 +29,6 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     """
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)
-    trained = build_world(config, task, dataset)
-    world = trained.world
-    world = dataclasses.replace(world, measure=beyond_squares(world.measure))
     other = elsewhere_task(config)
     elsewhere = load_dataset(other, origin_of=lambda observations: dataset.origin)
     check_dimensions(
@@ -40,6 +37,9 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
         dataset.actions.shape[1],
         f"dataset {other.dataset_name}",
     )
+    trained = build_world(config, task, dataset)
+    world = trained.world
+    world = dataclasses.replace(world, measure=beyond_squares(world.measure))
     logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))
     key = jax.random.key(config.seed)
     oracle = _oracle_of(config)

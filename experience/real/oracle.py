@@ -76,6 +76,11 @@ def make_oracle(
     env_id = None if env_config is None else env_config.id
     if (domain == domains.PENDULUM and not env_id) or env_id == PENDULUM_ID:
         return PendulumOracle()
+    if domain == domains.CUSTOM:
+        raise UserError(
+            f"env.id={env_id} has no oracle environment, as one of your own cannot be put into the"
+            " state that an observation describes; errors are those against the logged trajectories"
+        )
     raise UserError(
         f"dataset_name={dataset_name} of domain {domain} has no oracle environment, as its "
         "observations do not give the simulator's full state; choose d4rl_loco, neorl or pendulum."

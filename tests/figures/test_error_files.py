@@ -37,7 +37,7 @@ def test_a_dataset_of_another_environment_is_refused(given):
         full_name("d4rl_loco", "halfcheetah-random-v2", given)
 
 
-def test_the_dataset_that_a_configuration_asks_for():
+def test_the_dataset_that_a_configuration_asks_for(tmp_path, monkeypatch):
     published = ["dataset_name=halfcheetah-random-v2", "collect.unc_quantile=-1.0"]
     config = load_config("d4rl_loco/base_no_ln", [*published, "+eval_dataset=medium-replay-v2"])
     assert elsewhere_task(config).dataset_name == "halfcheetah-medium-replay-v2"
@@ -50,6 +50,13 @@ def test_the_dataset_that_a_configuration_asks_for():
 
     mine = "dataset_name=mine env.id=Pendulum-v1 env.dataset_path=a.hdf5 env.horizon=9"
     mine = [*mine.split(), "env.ref_min=0", "env.ref_max=1", "+eval_dataset=folder/b.hdf5"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="eval_dataset=folder/b.hdf5 does not exist: give the path"):
+        elsewhere_task(load_config("custom/base", mine))
+    with pytest.raises(UserError, match="add for example .*or env.dataset_path itself"):
+        elsewhere_task(load_config("custom/base", mine[:-1]))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/b.hdf5").touch()
     task = elsewhere_task(load_config("custom/base", mine))
     assert (task.dataset_name, task.dataset_path) == ("b", "folder/b.hdf5")
 

@@ -3,6 +3,7 @@
 import gymnasium
 import numpy as np
 from gymnasium.envs.classic_control import PendulumEnv
+from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
 
 
 class Faulty(PendulumEnv):
@@ -44,3 +45,14 @@ class Faulty(PendulumEnv):
 
 
 gymnasium.register("Faulty-v0", entry_point=Faulty, max_episode_steps=30)
+
+
+class Unstable(InvertedPendulumEnv):
+    """A MuJoCo simulation whose steps are far too long for its forces; MuJoCo starts it again."""
+
+    def __init__(self):
+        super().__init__(frame_skip=8)
+        self.model.opt.timestep = 5.0
+
+
+gymnasium.register("Unstable-v0", entry_point=Unstable)

@@ -68,13 +68,16 @@ def test_pendulum_oracle_steps_like_the_environment():
 
 
 @pytest.mark.parametrize(
-    ("domain", "name", "env_config"),
+    ("domain", "name", "env_config", "words"),
     [
-        ("adroit", "pen-human-v1", None),
-        ("antmaze", "antmaze-umaze-v2", None),
-        ("custom", "mine", SimpleNamespace(id="MountainCarContinuous-v0", kwargs={})),
+        ("adroit", "pen-human-v1", None, "choose d4rl_loco"),
+        ("antmaze", "antmaze-umaze-v2", None, "choose d4rl_loco"),
+        (
+            *("custom", "mine", SimpleNamespace(id="MountainCarContinuous-v0", kwargs={})),
+            "env.id=Mount.* has no oracle environment, as one of your own",
+        ),
     ],
 )
-def test_tasks_without_an_oracle(domain, name, env_config):
-    with pytest.raises(UserError, match="no oracle"):
+def test_tasks_without_an_oracle(domain, name, env_config, words):
+    with pytest.raises(UserError, match=words):
         make_oracle(domain, name, env_config)

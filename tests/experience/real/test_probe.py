@@ -44,6 +44,13 @@ def test_faults_are_said_in_one_sentence(fault, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_simulation_that_falls_apart_is_no_environment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo logs its warnings
+    settings = SimpleNamespace(id="tests.experience.real.faulty:Unstable-v0", kwargs={})
+    with pytest.raises(UserError, match="simulation of env.id=.*Unstable-v0 became unstable"):
+        probe("custom", "mine", settings)
+
+
 def test_a_sound_environment_tells_its_sizes():
     found = probe("custom", "mine", config("none at all"))
     assert (found.state_dim, found.action_dim, found.time_limit) == (3, 1, 30)
