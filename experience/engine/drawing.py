@@ -3,6 +3,7 @@
 import weakref
 
 import mujoco
+import numpy as np
 
 from experience.engine.camera import choose_context
 from harness.errors import UserError
@@ -18,6 +19,9 @@ class Drawing:
         self._sim = sim
         self.cam = mujoco.MjvCamera()
         mujoco.mjv_defaultFreeCamera(sim.model.compiled, self.cam)
+        # as mujoco_py: at the middle of what there is, from as far as the model is large
+        self.cam.lookat[:] = np.median(sim.data.geom_xpos, axis=0)
+        self.cam.distance = sim.model.stat.extent
         self._renderer: mujoco.Renderer | None = None
 
     def render(
