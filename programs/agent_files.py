@@ -80,10 +80,11 @@ def rescue_agent(
     """Saves the agent of a run whose directory is lost, where there is a place, and says where."""
     step = int(learner.updates)
     for home in (Path(), Path.home(), Path(tempfile.gettempdir())):
-        folder = (home / f"rescued-{name}").absolute()
         try:
+            folder = (home / f"rescued-{name}").absolute()
             save_agent(folder, agent, learner, origin)
-        except UserError:
+        # where the program was started may be lost as well, and then has no path
+        except (UserError, FileNotFoundError):
             continue
         print(
             f"the agent of step {step} is rescued in {folder}: a run with load_agent_path={folder}"

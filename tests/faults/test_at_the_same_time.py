@@ -32,7 +32,9 @@ def test_trainings_of_one_world_model_and_agents_in_it(tmp_path):
     agents = [Program(folder, "offline_cont.py", *AGENT, models, **cache) for folder in folders]
     for agent in agents:
         assert agent.end() == 0, agent.output.read_text()
-    runs = [next(folder.rglob("finished.json")).parent for folder in folders]
+    runs = [
+        next((folder / "runs/offline_cont").rglob("finished.json")).parent for folder in folders
+    ]
     first = agent_arrays(runs[0] / "agent")
     for run in runs[1:]:
         other = agent_arrays(run / "agent")

@@ -1,27 +1,42 @@
-"""Saved agents, and what their states are measured from."""
+"""Saved agents: what is refused at load, and where they go when their run's directory is lost."""
 
 import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
-from harness.configuration.composition import load_config
 from harness.errors import UserError
-from online_rl.builders import markov_agent
-from programs.agent_files import load_agent, save_agent, saved_origin
+from programs.agent_files import load_agent, rescue_agent, save_agent
+from tests.online_rl.probes import make_agent
 
 
-def test_an_agent_is_loaded_only_where_its_states_mean_the_same(tmp_path):
-    agent = markov_agent(load_config("pendulum/base_markov", ["debug=true"]), 3, 1)
-    learner = eqx.filter_jit(agent.init)(jax.random.key(0))
-    origin = np.array([0.0, 1e9 + 0.1, 0.0])
-    save_agent(tmp_path / "far", agent, learner, origin)
-    np.testing.assert_array_equal(saved_origin(tmp_path / "far"), origin)
-    load_agent(tmp_path / "far", agent, learner, origin)
-    for wanted in (None, origin + 1):
-        with pytest.raises(UserError, match="states are measured from"):
-            load_agent(tmp_path / "far", agent, learner, wanted)
-    save_agent(tmp_path / "far", agent, learner)
-    assert saved_origin(tmp_path / "far") is None
-    with pytest.raises(UserError, match="measured from 0, while those of this dataset"):
-        load_agent(tmp_path / "far", agent, learner, origin)
+@pytest.fixture(scope="module")
+def agent():
+    return make_agent()
+
+
+@pytest.fixture(scope="module")
+def learner(agent):
+    return agent.init(jax.random.key(0))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, agent, learner, number):
+    bad = eqx.tree_at(lambda le: le.log_alpha, learner, jax.numpy.asarray(number, "float32"))
+    save_agent(tmp_path, agent, bad)
+    with pytest.raises(UserError, match="holds NaN or inf in 3"):
+        load_agent(tmp_path, agent, learner)
+
+
+def test_an_agent_is_rescued_where_there_is_a_place(tmp_path, agent, learner, monkeypatch, capsys):
+    home, gone = tmp_path / "home", tmp_path / "gone"
+    home.mkdir()
+    gone.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(gone)
+    # where the program was started is lost as well
+    gone.rmdir()
+    rescue_agent("run", agent, learner)
+    assert f"is rescued in {home}/rescued-run:" in capsys.readouterr().err
+    loaded = load_agent(home / "rescued-run", agent, agent.init(jax.random.key(1)))
+    assert eqx.tree_equal(agent.networks(loaded), agent.networks(learner))
