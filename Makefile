@@ -38,6 +38,7 @@ test-slow: lint
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/pyright --pythonpath $(RUN)
 
 format: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --fix .

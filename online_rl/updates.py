@@ -102,12 +102,12 @@ def from_host(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[
 
 
 def _loop(update, batch, update_key, learner, count):
-    def one(learner, i):
+    def update_once(learner, i):
         key = jax.random.fold_in(update_key, learner.updates)
         return update(learner, batch(i, learner.updates), key)
 
     # traced once, for the figures' shapes and for the loop: tracing takes longer than an update
-    one = eqx.filter_closure_convert(one, learner, jnp.zeros_like(count))
+    one: Any = eqx.filter_closure_convert(update_once, learner, jnp.zeros_like(count))
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), one.out_struct[1])
 
     def body(i, carry):

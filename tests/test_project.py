@@ -41,7 +41,7 @@ def test_ci_runs_the_tests():
     rehearsal = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout
-    for step in ("ruff check", "ruff format --check"):
+    for step in ("ruff check", "ruff format --check", "pyright"):
         assert step in rehearsal
     *_, fast, slow = rehearsal.splitlines()
     assert fast.endswith(" -m pytest -n 2 --dist loadfile")

@@ -63,10 +63,10 @@ class Drawing:
             screen.offheight = max(screen.offheight, height)
             if renderer is not None:
                 renderer.close()
-            self._renderer = _renderer(model, height, width)
+            renderer = self._renderer = _renderer(model, height, width)
             # before the interpreter takes OpenGL apart
-            weakref.finalize(self, self._renderer.close)
-        return self._renderer
+            weakref.finalize(self, renderer.close)
+        return renderer
 
 
 def _renderer(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:

@@ -79,7 +79,7 @@ class GymnasiumAdapter(gym.Env):
             info["TimeLimit.truncated"] = not terminated
         return observation, self._number(reward), bool(terminated or truncated), info
 
-    def render(self, mode: str = "rgb_array") -> np.ndarray:
+    def render(self, mode: str = "rgb_array") -> Any:
         """A picture (height, width, 3) of the present state, where the environment draws any.
 
         **Raises:** `UserError` where it does not, and where what it draws with is not installed.
@@ -148,7 +148,7 @@ def _mujoco_warnings(env: gymnasium.Env) -> np.ndarray | None:
     """A view of how often MuJoCo warned of each thing that tells an unstable simulation."""
     # whoever simulates with it has imported it by now
     mujoco = sys.modules.get("mujoco")
-    data = getattr(env.unwrapped, "data", None)
+    data: Any = getattr(env.unwrapped, "data", None)
     if mujoco is None or not isinstance(data, mujoco.MjData):
         return None
     first, last = mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADCTRL

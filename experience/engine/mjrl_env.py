@@ -49,6 +49,10 @@ class MujocoEnv(gym.Env):
         """Put the model where an episode starts; a subclass says where."""
         raise NotImplementedError
 
+    def mj_viewer_setup(self) -> None:
+        """Make `viewer` and place its camera; a subclass says where."""
+        raise NotImplementedError
+
     def seed(self, seed: int | None = None) -> list[int | None]:
         self.np_random, seed = seeding.np_random(seed)
         return [seed]
@@ -67,10 +71,11 @@ class MujocoEnv(gym.Env):
         """A picture (height, width, 3); the real mjrl draws in a window only."""
         if self.viewer is None:
             self.mj_viewer_setup()
+        viewer: Any = self.viewer
         if mode != "rgb_array":
-            self.viewer.render()
-        self.viewer.render(width, height)
-        return self.viewer.read_pixels(width, height, depth=False)[::-1]
+            viewer.render()
+        viewer.render(width, height)
+        return viewer.read_pixels(width, height, depth=False)[::-1]
 
     def state_vector(self) -> np.ndarray:
         return np.concatenate([self.data.qpos.ravel(), self.data.qvel.ravel()])

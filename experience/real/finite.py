@@ -16,7 +16,7 @@ def require_finite(
 
     Step 0 is the reset. Averaged into a score, one such return would hide all the others.
     """
-    bad_state = ~np.isfinite(observation).all(axis=1)
+    bad_state = np.asarray(~np.isfinite(observation).all(axis=1))
     bad_reward = ~np.isfinite(reward)
     if not (bad_state.any() or bad_reward.any()):
         return

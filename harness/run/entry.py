@@ -54,7 +54,8 @@ def program(
             began.set()
             settings = HydraConfig.get()
             # as typed: what they refer to may not exist
-            overrides = OmegaConf.to_container(settings.overrides.task, resolve=False)
+            task: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
+            overrides = [str(override) for override in task]
             if settings.mode == RunMode.MULTIRUN:
                 print(f"job {settings.job.num}: {' '.join(overrides)}", flush=True)
             try:

@@ -19,7 +19,7 @@ Bounds = Float[np.ndarray, " action"]
 def actions_outside(actions: Actions, *, scaled_here: bool) -> list[Finding]:
     """Actions that leave [-1, 1], which were `scaled_here` from the dataset's own bounds or not."""
     beyond = np.abs(actions) > 1 + ACTION_ROUNDING
-    outside = beyond.any(axis=1)
+    outside = np.asarray(beyond.any(axis=1))
     if not outside.any():
         return []
     row = int(np.argmax(outside))
@@ -43,7 +43,7 @@ def actions_outside(actions: Actions, *, scaled_here: bool) -> list[Finding]:
 
 def actions_clipped(actions: Actions) -> list[Finding]:
     """The actions that `env.clip_actions=true` moves to -1 or 1."""
-    outside = (np.abs(actions) > 1).any(axis=1)
+    outside = np.asarray((np.abs(actions) > 1).any(axis=1))
     if not outside.any():
         return []
     furthest = float(np.abs(actions).max())
