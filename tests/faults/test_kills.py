@@ -248,7 +248,8 @@ def test_a_disk_that_fills_at_five_moments_loses_nothing(folder, disk):
 @pytest.mark.parametrize("kind", ["deleted", "moved", "read-only"])
 def test_a_lost_run_directory_is_noticed_and_the_agent_rescued(folder, kind):
     run = folder / f"lost_{kind}"
-    arguments = (*MARKOV, f"run_dir={run}", OFTEN, "eval.times=1")
+    # longer than anyone waits
+    arguments = (*MARKOV, f"run_dir={run}", OFTEN, "eval.times=1", "train.grad_steps=1000000")
     program = Program(folder, "offline_markov.py", *arguments, almighty=False)
     while program.running and rows(run) < 3:
         time.sleep(POLL_SECONDS)
@@ -257,6 +258,7 @@ def test_a_lost_run_directory_is_noticed_and_the_agent_rescued(folder, kind):
     elif kind == "moved":
         run.rename(folder / "elsewhere")
     else:
+        (run / "checkpoint").mkdir(exist_ok=True)
         for directory in (run / "checkpoint", run):
             directory.chmod(0o555)
     told = sentence(program)
