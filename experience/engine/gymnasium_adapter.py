@@ -94,7 +94,7 @@ class GymnasiumAdapter(gym.Env):
         own.render_mode = mode
         with foreign_code(f"render of {self._name}"):
             try:
-                return self.modern.render()
+                return np.asarray(self.modern.render())
             except gymnasium.error.DependencyNotInstalled as error:
                 raise UserError(f"{self._name} cannot be drawn here: {error}") from error
 

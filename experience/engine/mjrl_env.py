@@ -21,7 +21,7 @@ class MujocoEnv(gym.Env):
         self.model = self.sim.model
         self.data = self.sim.data
         self.frame_skip = frame_skip
-        self.viewer = None
+        self.viewer: Any = None
         self.init_qpos = self.data.qpos.ravel().copy()
         self.init_qvel = self.data.qvel.ravel().copy()
         observation, _, _, _ = self.step(np.zeros(self.model.nu))
