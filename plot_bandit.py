@@ -5,9 +5,9 @@
     python plot_bandit.py results/bandit/published --best train.enc_lr
 
 Writes figure3 as PDF, PNG and npz, and table.md. The curves of one setting are averaged over its
-seeds; settings are the values of collect.penalty_coef unless --by names other keys, and runs that
-differ in anything else are refused. With --best each setting is shown with the value of a further
-key that ends best.
+seeds. Settings are the values of collect.penalty_coef and of whatever else differs, or those of the
+keys of --by, where runs that differ in anything else are refused. With --best each setting is shown
+with the value of a further key that ends best.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("runs", nargs="+", help="run directories or folders above them; patterns with * and **")
-    by = "config key that makes a curve; repeatable; default: collect.penalty_coef"
+    by = "config key that makes a curve; repeatable; default: all that differ"
     add("--by", action="append", metavar="KEY", help=by)
     best = "config key of which each curve takes the value that ends best"
     add("--best", metavar="KEY", help=best)
@@ -34,10 +34,12 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     from figures.bandit import PANELS, PENALTY, best_of, draw_study
-    from figures.run_records import find_runs
+    from figures.run_records import differing_keys, find_runs
 
     records = find_runs(options.runs, *PANELS.values(), unfinished=options.unfinished)
-    keys = options.by or [PENALTY]
+    # where other settings lie too, each is a curve of its own
+    tuned = [options.best] if options.best else []
+    keys = options.by or [PENALTY, *differing_keys(records, [PENALTY, *tuned])]
     if options.best:
         records, keys = best_of(records, keys, options.best), [*keys, options.best]
     print(*draw_study(records, keys, options.out), sep="\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from figures.bandit_progress import SHOWN
-from figures.canvas import new_figure, save_figure, shared_legend, tidy
+from figures.canvas import new_figure, save_figure, share_x, shared_legend, tidy
 from figures.curves import STEPS, band_note, draw_curves
 from figures.run_records import (
     LAST_EVALUATIONS,
@@ -42,6 +42,7 @@ def draw_study(records: Sequence[RunRecord], keys: Sequence[str], folder: Path) 
         ax.set_title(panel, fontsize=10)
         tidy(ax, STEPS, "return per pull" if ax is axes[0] else "")
         ax.ticklabel_format(axis="x", style="sci", scilimits=(0, 4), useMathText=True)
+    share_x(axes)
     shared_legend(figure, band_note(groups, PANELS["p = 0.99"]))
     paths = save_figure(figure, folder / "figure3", arrays)
     write_text(folder / "table.md", _table(groups))

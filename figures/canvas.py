@@ -1,7 +1,7 @@
 """Figures of the studies: one look, and every figure as PDF, PNG and the arrays behind it."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,28 @@ def tidy(ax: "Axes", x_label: str, y_label: str) -> None:
     ax.set_ylabel(y_label)
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def share_x(axes: Iterable[Any]) -> None:
+    """Gives all panels that show something the range of steps of the longest."""
+    drawn = [ax for ax in axes if ax.has_data()]
+    if drawn:
+        lows, highs = zip(*(ax.get_xlim() for ax in drawn), strict=True)
+        for ax in drawn:
+            ax.set_xlim(min(lows), max(highs))
+
+
+def show_coincident(ax: "Axes") -> None:
+    """Dashes every curve that lies on an earlier one, which shows through the gaps."""
+    lines = ax.get_lines()
+    for i, line in enumerate(lines):
+        covered = sum(_coincide(line.get_xydata(), other.get_xydata()) for other in lines[:i])
+        if covered:
+            line.set_linestyle((0, (3, 3 * covered)))
+
+
+def _coincide(one: Any, other: Any) -> bool:
+    return np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=1e-3, equal_nan=True)
 
 
 def curve_styles(count: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from figures.canvas import COLOURS, new_figure, save_figure, shared_legend, tidy
+from figures.canvas import COLOURS, new_figure, save_figure, share_x, shared_legend, tidy
 from figures.error_files import NAMES, TOLD_STEPS, error_folder, load_errors
 from figures.error_quantiles import QUANTILES, step_quantiles
 from harness.files import write_text
@@ -23,6 +23,10 @@ _PANELS = {
 }
 # Drawn in place of ±inf, which a logarithmic axis has no place for.
 _LARGEST = 1e30
+# Epochs of training that differ by more than this factor are warned of.
+_UNEQUAL = 2
+# Factor by which a panel goes beyond the medians; a band that goes further is cut there.
+_ROOM = 30
 # What has a sign is drawn on an axis that is linear up to here.
 _SIGNED, _LINEAR = ("reward_error",), 1e-2
 
@@ -41,12 +45,40 @@ def plot_compounding(
     }
     home = error_folder(plot_dir, train_dataset, eval_dataset)
     title = f"world model of {train_dataset} on {home.name}"
+    title += _trained(errors)
     folder = out or home
     return [
         *plot_growth(errors, folder / "compounding_error", title),
         *plot_uncertainty(errors, folder / "error_and_uncertainty", title),
         write_medians(errors, folder / "compounding_error.md", title),
     ]
+
+
+def _trained(errors: dict[bool, dict]) -> str:
+    """How long each world model was trained, and a warning, also on the screen, where it differs so
+    much that it may be what is seen; nothing where no file says it."""
+    epochs = {
+        has_ln: np.unique(of_model["epochs"][np.isfinite(of_model["epochs"])])
+        for has_ln, of_model in errors.items()
+        if "epochs" in of_model
+    }
+    words = [
+        f"{_LABELS[has_ln]} {'unknown' if not found.size else _range(found)}"
+        for has_ln, found in epochs.items()
+    ]
+    known = np.concatenate(list(epochs.values())) if epochs else np.zeros(0)
+    if not known.size:
+        return ""
+    text = f" (epochs of training: {', '.join(words)})"
+    if known.max() > _UNEQUAL * known.min():
+        warning = "the world models were not trained alike: compare them with care"
+        print(f"warning:{text}: {warning}", flush=True)
+        text += f" – {warning}"
+    return text
+
+
+def _range(epochs: np.ndarray) -> str:
+    return " to ".join(f"{epoch:.0f}" for epoch in dict.fromkeys((epochs.min(), epochs.max())))
 
 
 def spearman(errors: dict[str, np.ndarray]) -> float:
@@ -76,6 +108,7 @@ def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
     figure = new_figure(rows, columns)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     arrays = {"quantiles": np.array(QUANTILES)}
+    cut = False
     for ax, (name, label) in zip(axes, panels.items(), strict=False):
         for has_ln, colour in zip((True, False), COLOURS, strict=False):
             low, median, high = bands = step_quantiles(errors[has_ln][name])
@@ -89,11 +122,26 @@ def plot_growth(errors: dict[bool, dict], stem: Path, title: str) -> list[Path]:
             ax.set_yscale("symlog", linthresh=_LINEAR)
         else:
             ax.set_yscale("log")
+            cut |= _fit_to_medians(ax, [arrays[f"{NAMES[has_ln]}_{name}"] for has_ln in _LABELS])
         tidy(ax, "step t", label)
+    share_x(axes)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    shared_legend(figure, f"{title}: median and 5–95 % of the trajectories that reach step t")
+    note = "; bands are cut where they leave the medians far" if cut else ""
+    shared_legend(figure, f"{title}: median and 5–95 % of the trajectories that reach step t{note}")
     return save_figure(figure, stem, arrays)
+
+
+def _fit_to_medians(ax: "Axes", of_models: list[np.ndarray]) -> bool:
+    """Lets a logarithmic panel show the medians, whatever their bands do; whether a band is cut."""
+    bands = np.clip(np.concatenate(of_models, axis=1), None, _LARGEST)
+    bands = bands[:, np.isfinite(bands).all(0)]
+    medians = bands[1][bands[1] > 0]
+    if not medians.size:
+        return False
+    low, high = medians.min() / _ROOM, medians.max() * _ROOM
+    ax.set_ylim(max(low, ax.get_ylim()[0]), min(high, ax.get_ylim()[1]))
+    return bool((bands[2] > high).any() or (bands[0] < low).any())
 
 
 def write_medians(errors: dict[bool, dict], path: Path, title: str) -> Path:

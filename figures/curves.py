@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from figures.canvas import curve_styles, new_figure, save_figure, shared_legend, tidy
+from figures.canvas import (
+    curve_styles,
+    new_figure,
+    save_figure,
+    share_x,
+    shared_legend,
+    show_coincident,
+    tidy,
+)
 from figures.intervals import bootstrap
 from figures.run_records import RunRecord, by_setting
 from harness.log import metrics
@@ -63,6 +71,7 @@ def plot_learning(
         tidy(ax, STEPS, _SCORE)
     for ax in axes[len(datasets) :]:
         ax.set_axis_off()
+    share_x(axes)
     shared_legend(figure, band_note(groups, metric))
     return save_figure(figure, folder / "learning_curves", arrays)
 
@@ -87,6 +96,7 @@ def plot_sweep(
             tidy(axes[0, column], STEPS, label)
             arrays |= _draw_ends(axes[1, column], groups, name)
             tidy(axes[1, column], _mark_settings(axes[1, column], list(groups)), f"{label}, end")
+        share_x(axes[0])
         shared_legend(figure, f"{dataset}: {band_note(groups, metric)}")
         # the names of a user's own datasets may be no names of files
         stem = "sweep_" + re.sub(r"[^\w.+-]", "_", dataset)
@@ -117,6 +127,7 @@ def draw_curves(
         if len(curves) > 1:
             ax.fill_between(grid, low, high, color=style["color"], alpha=0.18, lw=0)
         arrays[f"{array_name}: {setting}"] = np.stack([grid, mean, low, high])
+    show_coincident(ax)
     return arrays
 
 

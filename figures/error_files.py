@@ -13,6 +13,7 @@ from experience.data.readers import name_of, split_source
 from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
 from harness.arrays import UnreadableArraysError, read_npz
+from harness.checkout import script_command
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.files import atomic_write
@@ -29,7 +30,9 @@ def error_file(
     plot_dir: Path | str, train_dataset: str, eval_dataset: str, has_ln: bool, seed: int
 ) -> Path:
     """`<plot_dir>/<train>/<eval>/with_LN_seed<k>.npz`, or without_LN."""
-    folder = Path(plot_dir) / train_dataset / checked_name("eval_dataset", eval_dataset)
+    folder = (
+        Path(plot_dir).expanduser() / train_dataset / checked_name("eval_dataset", eval_dataset)
+    )
     return folder / f"{NAMES[has_ln]}_seed{seed}.npz"
 
 
@@ -52,9 +55,9 @@ def load_errors(
     if not files:
         config = "base" if has_ln else "base_no_ln"
         raise UserError(
-            f"there is no {folder}/{NAMES[has_ln]}_seed*.npz: make it with `python eval_error.py"
-            f" --config-path=configs/<domain> --config-name={config}"
-            f" dataset_name={train_dataset} +eval_dataset={eval_dataset}`"
+            f"there is no {folder}/{NAMES[has_ln]}_seed*.npz: make it with"
+            f" `{script_command('eval_error.py')} --config-path=configs/<domain>"
+            f" --config-name={config} dataset_name={train_dataset} +eval_dataset={eval_dataset}`"
         )
     seeds = []
     for _, file in sorted(files.items()):
@@ -93,7 +96,7 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
 
 def error_folder(plot_dir: Path, train_dataset: str, eval_dataset: str) -> Path:
     """The folder of one evaluation, of which `eval_dataset` may be the end of the name."""
-    folder = Path(plot_dir) / train_dataset / eval_dataset
+    folder = Path(plot_dir).expanduser() / train_dataset / eval_dataset
     if not folder.exists():
         ends = sorted(folder.parent.glob(f"*-{eval_dataset}"))
         folder = ends[0] if len(ends) == 1 else folder

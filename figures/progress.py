@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from figures.canvas import share_x
+from figures.rows import curve
 from harness.errors import UserError
 from harness.files import atomic_write
 from harness.log import metrics
@@ -30,7 +30,7 @@ class Panel:
 
 _LEARNING = (
     Panel(
-        "normalised score",
+        "normalised score × 100",
         {metrics.SCORE: "reference protocol", metrics.SCORE_FIRST: "one episode per environment"},
     ),
     Panel("Q-value", {metrics.Q_REAL: "real data", metrics.Q_IMAGINED: "imagined data"}),
@@ -91,6 +91,7 @@ def plot_panels(panels: tuple[Panel, ...], metrics_path: Path, out_path: Path, t
         _draw(panel, rows, ax)
     for ax in list(axes)[len(panels) :]:
         ax.set_axis_off()
+    share_x(figure.axes)
     if title:
         figure.suptitle(title, fontsize=11)
     with atomic_write(out_path) as temporary:
@@ -100,13 +101,13 @@ def plot_panels(panels: tuple[Panel, ...], metrics_path: Path, out_path: Path, t
 
 def _draw(panel: Panel, rows: list[dict[str, Any]], ax: "Axes") -> None:
     for (name, label), colour in zip(panel.lines.items(), COLOURS, strict=False):
-        steps, values = series(rows, name)
+        steps, values = curve(rows, name)
         # Evaluations are few: markers keep a run with a single one visible.
         marker = "o" if len(steps) <= 40 else None
         ax.plot(steps, values, label=label, color=colour, marker=marker, markersize=3, lw=1.4)
     if panel.band is not None:
-        steps, low = series(rows, panel.band[0])
-        _, high = series(rows, panel.band[1])
+        steps, low = curve(rows, panel.band[0])
+        _, high = curve(rows, panel.band[1])
         ax.fill_between(steps, low, high, color=COLOURS[0], alpha=0.2, lw=0)
     # A logarithmic axis has no place for a loss that is zero throughout.
     if panel.log_scale and any((row.get(name) or 0) > 0 for row in rows for name in panel.lines):
@@ -119,10 +120,3 @@ def _draw(panel: Panel, rows: list[dict[str, Any]], ax: "Axes") -> None:
     if len(panel.lines) > 1 or panel.band is not None:
         # Above the axes, where it cannot cover a curve.
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
-
-
-def series(rows: list[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of a metric; what was not finite is a gap."""
-    having = [row for row in rows if name in row]
-    values = [np.nan if row[name] is None else row[name] for row in having]
-    return np.array([row[metrics.STEP] for row in having]), np.array(values, dtype=float)

@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from figures.rows import curve
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
-from harness.run.directory import read_config
+from harness.run.directory import EARLIER, read_config
+from harness.run.naming import FREE_KEYS, within
 
-#: Scores are told as percentages of the reference, as published.
-PERCENT = 100
 #: Evaluations at the end of a run whose mean is told.
 LAST_EVALUATIONS = 10
 # The last tenth of training has the last ten evaluations of the published schedule.
 _END = 0.1
 # Keys that differ between runs without making them different experiments.
-_NOT_A_SETTING = ("seed", "dataset_name", "domain", "run_root", "run_dir", "load_agent_path")
-_GROUPS_NOT_A_SETTING = ("wandb", "checkpoint", "env")
-_ENDINGS_NOT_A_SETTING = ("_dir", "_root", "save_agent", "ensemble.domain", "ensemble.total_epochs")
+_NOT_A_SETTING = (
+    *FREE_KEYS,
+    *("seed", "dataset_name", "domain", "load_agent_path", "env", "ensemble.total_epochs"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,9 @@ class RunRecord:
     ) -> tuple[Float[np.ndarray, " evaluation"], Float[np.ndarray, " evaluation"]]:
         """Gradient steps and values of a metric without those that were not finite; scores are in
         percent."""
-        pairs = [(row[metrics.STEP], row[name]) for row in self.rows if row.get(name) is not None]
-        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
-        scale = PERCENT if name in (metrics.SCORE, metrics.SCORE_FIRST) else 1
-        return np.array(steps, float), scale * np.array(values, float)
+        steps, values = curve(self.rows, name)
+        finite = ~np.isnan(values)
+        return steps[finite], values[finite]
 
     def at_end(self, name: str) -> float:
         """The mean of a metric over the last tenth of the run's gradient steps, its last value if
@@ -75,6 +75,8 @@ def find_runs(patterns: Sequence[str], *needed: str, unfinished: bool = False) -
         for pattern in patterns
         for match in glob.glob(pattern, recursive=True)
         for file in Path(match).rglob("metrics.jsonl")
+        # what a restart set aside is no run of its own
+        if file.parent.parent.name != EARLIER
     }
     kept = []
     for folder in sorted(folders):
@@ -198,11 +200,7 @@ def _differs(records: Sequence[RunRecord], key: str) -> bool:
 
 
 def _is_setting(key: str) -> bool:
-    return not (
-        key in _NOT_A_SETTING
-        or key.partition(".")[0] in _GROUPS_NOT_A_SETTING
-        or key.endswith(_ENDINGS_NOT_A_SETTING)
-    )
+    return not (within(key, _NOT_A_SETTING) or key.endswith("_dir"))
 
 
 def _is_number(word: str) -> bool:

@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from harness.arrays import UnreadableArraysError, read_npz
+from harness.checkout import script_command
 from harness.errors import UserError
 from harness.files import atomic_write
 from harness.pickled_arrays import NotPlainArraysError, read_pickled_arrays
 from offline_world.bandit_task import ARMS, FIRST_ARM_PAYS, PULLS
 
 EPISODES, PULLED_ARM = 10, 0
+_SCRIPT = "offline_world/bandit_data.py"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def load_dataset(path: Path | str) -> BanditDataset:
     if not path.exists():
         raise UserError(
             f"collect.data_path={path} does not exist: make it with"
-            f" `python offline_world/bandit_data.py --path {path.with_suffix('.npz')}`"
+            f" `{script_command(_SCRIPT)} --path {path.with_suffix('.npz')}`"
         )
     arms, rewards = (_from_pickle if path.suffix in (".pkl", ".pickle") else _from_npz)(path)
     _check(path, arms, rewards)
@@ -78,7 +80,7 @@ def _from_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except NotPlainArraysError as error:
         raise UserError(
             f"collect.data_path={path} is not a pickle of plain arrays ({error}), and nothing else"
-            " is opened: make the data with `python offline_world/bandit_data.py`, or write its"
+            f" is opened: make the data with `{script_command(_SCRIPT)}`, or write its"
             " arms and rewards with numpy.savez(path, arms=..., rewards=...) where you trust it"
         ) from error
     if _is_published(content):

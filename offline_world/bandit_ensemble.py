@@ -13,11 +13,17 @@ from pathlib import Path
 # so that the published command works with or without PYTHONPATH
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness.configuration.schema import BanditConfig  # noqa: E402
+from harness.configuration.schema import REWARD_MODEL_KEYS, BanditConfig  # noqa: E402
 from harness.run.entry import program  # noqa: E402
 
 
-@program("bandit_ensemble", BanditConfig, default="offline_bandit", flags=("seed",))
+@program(
+    "bandit_ensemble",
+    BanditConfig,
+    default="offline_bandit",
+    flags=("seed",),
+    learns_from=REWARD_MODEL_KEYS,
+)
 def main(config, run):
     from programs.bandit import train_ensemble
 

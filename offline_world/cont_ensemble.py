@@ -12,11 +12,11 @@ from pathlib import Path
 # so that the published command works with or without PYTHONPATH
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness.configuration.schema import ContinuousConfig  # noqa: E402
+from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig  # noqa: E402
 from harness.run.entry import program  # noqa: E402
 
 
-@program("cont_ensemble", ContinuousConfig)
+@program("cont_ensemble", ContinuousConfig, learns_from=WORLD_MODEL_KEYS)
 def main(config, run):
     from experience.tasks import get_task
     from programs.ensemble_training import train_world_model

@@ -208,4 +208,8 @@ def _shown(figures: dict[str, float]) -> dict[str, float]:
         "return": metrics.TEST_RETURN_MEAN,
         "horizon": metrics.HORIZON_Q50,
     }
-    return {label: figures[name] for label, name in names.items() if name in figures}
+    return {
+        label: metrics.shown(name, figures[name])
+        for label, name in names.items()
+        if name in figures
+    }

@@ -13,6 +13,7 @@ from experience.real.video import check_video, film_episode
 from experience.tasks import get_task
 from experience.wrapper import engine_info
 from harness.files import write_text
+from harness.log import metrics
 from programs.agent_files import saved_origin
 from programs.behaviour import AgentBehaviour
 from programs.saved_runs import load_run, read_config
@@ -61,12 +62,12 @@ def report_agent(run: Path, copies: int | None, seed: int, video: Path | None = 
 
 
 def _table(title: str, evaluation: Evaluation) -> Table:
-    table = Table("protocol", "score", "return", "length", "episodes", title=title)
+    table = Table("protocol", "score × 100", "return", "length", "episodes", title=title)
     rows = {"reference": evaluation.reference, "one per environment": evaluation.first}
     for name, figures in rows.items():
         table.add_row(
             name,
-            f"{figures.score:.3f}",
+            f"{metrics.PERCENT * figures.score:.1f}",
             f"{figures.return_mean:.1f} ± {figures.return_std:.1f}",
             f"{figures.length_mean:.0f} ± {figures.length_std:.0f}",
             str(figures.episodes),

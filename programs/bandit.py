@@ -12,6 +12,7 @@ from experience.collector import RolloutSettings
 from experience.real.bandit_envs import Played, no_history, play
 from experience.replay import TapeReplay
 from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
+from harness.checkout import script_command
 from harness.configuration.schema import BanditConfig
 from harness.errors import UserError
 from harness.log import metrics
@@ -36,12 +37,12 @@ from programs.training import as_policy, finish, make_collect, make_save, start,
 
 def ensemble_path(config: BanditConfig) -> Path:
     """Where the reward ensemble of this seed is kept."""
-    return Path(config.collect.save_dir) / f"ensemble_seed{config.seed}.eqx"
+    return Path(config.collect.save_dir).expanduser() / f"ensemble_seed{config.seed}.eqx"
 
 
 def bandit_data(config: BanditConfig) -> Data:
     """Training rows and the held-out 20 %."""
-    rows = jnp.asarray(load_dataset(config.collect.data_path).rows())
+    rows = jnp.asarray(load_dataset(Path(config.collect.data_path).expanduser()).rows())
     train_rows, holdout_rows = split_rows(rows.shape[0], bandit_holdout(rows.shape[0]))
     return Data(rows[train_rows], rows[holdout_rows])
 
@@ -67,7 +68,7 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
         score=metrics.HOLDOUT_NLL,
     )
     means_after = np.asarray(arm_means(best, ARMS))
-    for folder in (run.plots, Path(settings.plot_dir)):
+    for folder in (run.plots, Path(settings.plot_dir).expanduser()):
         name = f"reward_means_seed{config.seed}.png"
         plot = arm_histogram({"start": means_before, "end": means_after}, folder / name)
     print(f"reward means of every arm, before and after: {plot}", flush=True)
@@ -79,8 +80,8 @@ def build_world(config: BanditConfig) -> BanditWorld:
     path, collect = ensemble_path(config), config.collect
     if not path.exists():
         raise UserError(
-            f"there is no reward ensemble {path}: train it with `python"
-            f" offline_world/bandit_ensemble.py --seed {config.seed}"
+            f"there is no reward ensemble {path}: train it with"
+            f" `{script_command('offline_world/bandit_ensemble.py')} --seed {config.seed}"
             f"{' debug=true' if config.debug else ''}`, or put the published file there"
         )
     ensemble = load_bandit_ensemble(path, ARMS)
@@ -182,4 +183,5 @@ def finish_run(
     returns = {pays: last[metrics.bandit(metrics.TEST_RETURN_MEAN, pays)] for pays in SHOWN}
     summary = "return of 100 pulls: " + ", ".join(f"p={p} {r:.1f}" for p, r in returns.items())
     named = {f"return_p{pays}": value for pays, value in returns.items()}
-    finish(config, run, agent, learner, plot, summary, **named)
+    objective = last[metrics.TEST_RETURN_MEAN]
+    finish(config, run, agent, learner, plot, summary, objective, **named)

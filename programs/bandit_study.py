@@ -23,6 +23,7 @@ from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory, open_run
+from harness.run.kept_agents import keep_agents
 from offline_world.bandit_task import ARMS, PULLS
 from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
@@ -70,7 +71,10 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             learner = jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked)
             plot = bandit_plot(one.metrics, one.plots / "learning.png", one.path.name)
             finish_run(member, one, agent, learner, plot)
-    run.finish([one.path / "agent" for one in runs])
+    records = [one.finished for one in runs]
+    reached = [record.objective for record in records if record and record.objective is not None]
+    run.finish([one.agent for one in runs], objective=float(np.mean(reached)))
+    keep_agents(config, run)
 
 
 def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditConfig]:
@@ -78,6 +82,8 @@ def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditC
     shared = {field.name: getattr(config, field.name) for field in fields(BanditConfig)}
     # one process can hold one wandb run only
     shared["wandb"] = replace(config.wandb, mode="disabled")
+    # what they leave is the study's, which sets it aside and keeps a copy of its agents
+    shared |= {"restart": False, "save_agent": False}
 
     def member(seed, penalty):
         collect = replace(config.collect, penalty_coef=penalty)

@@ -85,11 +85,11 @@ def train_agent(
         learner, plot = train(config, run, state, parts, learning_plot)
     last = [row for row in read_rows(run.metrics) if metrics.SCORE in row][-1]
     summary = (
-        f"score {last[metrics.SCORE]:.3f} (reference protocol),"
-        f" {last[metrics.SCORE_FIRST]:.3f} (one episode per environment)"
+        f"score × 100: {metrics.PERCENT * last[metrics.SCORE]:.1f} (reference protocol),"
+        f" {metrics.PERCENT * last[metrics.SCORE_FIRST]:.1f} (one episode per environment)"
     )
     scores = {"score": last[metrics.SCORE], "score_first": last[metrics.SCORE_FIRST]}
-    finish(config, run, agent, learner, plot, summary, dataset.origin, **scores)
+    finish(config, run, agent, learner, plot, summary, scores["score"], dataset.origin, **scores)
 
 
 def load_histories(task: Task, dataset: Dataset) -> HistoryStore:

@@ -17,6 +17,7 @@ from harness.log.logger import Logger
 from harness.randomness import ensemble_keys
 from harness.run import checkpoint
 from harness.run.directory import RunDirectory
+from harness.run.finished import place
 from harness.run.interrupts import deferred
 from harness.run.timer import Every
 from offline_world.checkpoint import save_ensemble
@@ -25,6 +26,7 @@ from offline_world.fit import FitSettings, FitState, compiled_epoch
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
 from offline_world.split import Data
+from programs.training_record import record_path, write_record
 from programs.world_data import WorldData, ensemble_path
 
 
@@ -94,7 +96,8 @@ def fit_and_save(
     score: str,
     statistics: Statistics | None = None,
 ) -> Ensemble:
-    """Train to the end with logging and checkpoints; the best weights, which are saved at `path`.
+    """Train to the end with logging and checkpoints; the best weights, which are kept in
+    the run and at `path`.
 
     `score` is the name under which the holdout's is logged, `statistics` those of a continuous
     ensemble's scaler.
@@ -128,10 +131,16 @@ def fit_and_save(
                 f"no member of {path} ever predicted a finite number: the training diverged; give a"
                 " lower ensemble.lr and another run_dir, and look for outliers in the dataset"
             )
-        save_ensemble(path, state.best, statistics)
+        kept = run.path / path.name
+        save_ensemble(kept, state.best, statistics)
+        record = write_record(kept, int(state.epoch))
+        copies = {kept: path, record: record_path(path)}
+        for file, copy in copies.items():
+            place(file, copy)
         plot = ensemble_plot(run.metrics, run.plots / "ensemble.png", config.dataset_name)
         logger.image(int(state.epoch), "plots/ensemble", plot)
     print(f"{score} of the best member {best[0]:.5g}, median {np.median(best):.5g}")
     print(f"plot {plot}\nworld model {path}")
-    run.finish([path], best=float(best[0]), median=float(np.median(best)))
+    figures = {"best": float(best[0]), "median": float(np.median(best))}
+    run.finish([kept, record], objective=figures["best"], copies=copies, **figures)
     return state.best

@@ -14,8 +14,11 @@ from figures.error_quantiles import step_medians
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
+from harness.run.finished import place
 from harness.run.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
+from programs.training_record import trained_epochs
+from programs.world_data import ensemble_path
 from programs.world_model import build_world
 
 #: Quantiles of the training rows' uncertainty that are drawn as rollout thresholds.
@@ -61,7 +64,11 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
         world.ensemble.has_ln,
         config.seed,
     )
-    save_errors(path, arrays)
+    epochs = trained_epochs(ensemble_path(config))
+    arrays["epochs"] = np.full((1, logged.rewards.shape[1]), epochs or np.nan, np.float32)
+    kept = run.path / path.name
+    save_errors(kept, arrays)
+    place(kept, path)
     medians = step_medians(arrays["rmse"])
     median = {
         f"median_rmse_step{step}": float(medians[step - 1])
@@ -72,7 +79,8 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     for name, value in median.items():
         print(f"{name} {value:.4g}")
     print(f"arrays {path}", flush=True)
-    run.finish([path], **median)
+    objective = list(median.values())[-1]
+    run.finish([kept], objective=objective, copies={kept: path}, **median)
     pieces.clear()
 
 

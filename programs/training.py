@@ -23,6 +23,7 @@ from harness.randomness import Purpose, key_at
 from harness.run import checkpoint
 from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
+from harness.run.kept_agents import keep_agents
 from harness.run.timer import Every
 from offline_world.world import AbstractWorld
 from online_rl import loop, updates
@@ -249,20 +250,15 @@ def finish(
     learner: Learner,
     plot: Path,
     summary: str,
+    objective: float,
     origin: Origin | None = None,
     **figures: float,
 ) -> None:
     """Save the agent, mark the run complete, and say where everything is."""
-    saved = [run.path / "agent"]
-    if config.save_agent:
-        # named as the run is, so that no setting's agent replaces another's
-        name = run.path.name if config.run_dir else run.path.relative_to(config.run_root)
-        root = config.save_agent_root or "."
-        saved.append(Path(root).expanduser() / name)
-    for folder in saved:
-        save_agent(folder, agent, learner, origin)
+    save_agent(run.agent, agent, learner, origin)
     print(f"{summary}\nplot {plot}\nrun  {run.path}", flush=True)
-    run.finish(saved, **figures)
+    run.finish([run.agent], objective=objective, copies=None, **figures)
+    keep_agents(config, run)
 
 
 def _floats(statistics) -> dict[str, float]:

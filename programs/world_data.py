@@ -72,5 +72,5 @@ def load_checked(config: ContinuousConfig, task: Task) -> Dataset:
 
 def ensemble_path(config: ContinuousConfig) -> Path:
     """Where the ensemble of this dataset and seed is kept."""
-    folder = Path(config.ensemble.save_dir) / config.dataset_name
+    folder = Path(config.ensemble.save_dir).expanduser() / config.dataset_name
     return folder / f"ensemble_seed{config.seed}.eqx"

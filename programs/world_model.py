@@ -11,7 +11,7 @@ from jaxtyping import Float
 from catalogue.uncertainty import UNCERTAINTIES
 from experience.data.dataset import Dataset
 from experience.tasks import Task
-from harness.configuration.schema import ContinuousConfig
+from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
 from harness.errors import UserError
 from harness.run.array_cache import cached_array
 from harness.run.invocation import sibling_command
@@ -23,13 +23,6 @@ from offline_world.selection import best_members, rollout_threshold, row_uncerta
 from offline_world.world import World
 from programs.termination import compared_termination
 from programs.world_data import WorldData, ensemble_path
-
-#: Keys that a world model's training shares with its agent's; the sizes of a collection are among
-#: them only because they must agree with the ensemble's.
-_WORLD_KEYS = (
-    *("domain", "dataset_name", "task", "seed", "debug", "engine", "env", "ensemble"),
-    *("collect.ensemble_size", "collect.parallel_size"),
-)
 
 
 class BuiltWorld(NamedTuple):
@@ -137,7 +130,7 @@ def _check_statistics(config: ContinuousConfig, wanted: Statistics, dataset: Dat
 def _training_command(config: ContinuousConfig) -> str:
     return sibling_command(
         "offline_world/cont_ensemble.py",
-        _WORLD_KEYS,
+        (*WORLD_MODEL_KEYS, "task"),
         otherwise=f"--config-path=../configs/{config.domain} --config-name=base"
         f" dataset_name={config.dataset_name} seed={config.seed}",
     )

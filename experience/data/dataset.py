@@ -18,6 +18,7 @@ from experience.data.origin import OriginOf, find_origin
 from experience.data.readers import READERS, Wanted, fetch, split_source
 from experience.data.rows import Dataset
 from experience.tasks import Task
+from harness.checkout import script_command
 from harness.errors import UserError
 
 __all__ = ["Dataset", "check_dimensions", "load_dataset"]
@@ -72,8 +73,8 @@ def _read(task: Task, origin_of: OriginOf | None) -> tuple[Dataset, str]:
         missing = f"download it with {fetch(task.dataset_name)} or put the file there by hand"
     elif task.environment is not None:
         missing = (
-            f"collect it with `python make_dataset.py {task.dataset_name}`, or say with"
-            " env.dataset_path where it is"
+            f"collect it with `{script_command('make_dataset.py')} {task.dataset_name}`, or say"
+            " with env.dataset_path where it is"
         )
     else:
         others = " or ".join(f"{source}:<path>" for source in READERS if source != task.source)

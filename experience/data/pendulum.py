@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from experience.data.rows import Dataset
+from harness.errors import UserError
 
 EPISODES = 100
 EPISODE_STEPS = 200
@@ -24,15 +25,14 @@ Law = Callable[[int, int, np.ndarray], np.ndarray]
 def pendulum_dataset(name: str = RANDOM, seed: int = 0) -> Dataset:
     """20 000 transitions of gymnasium's Pendulum-v1, 100 episodes of 200 steps, never terminal.
 
-    Actions are torques scaled to [-1, 1]; `name` decides their law, which is that of
-    `pendulum-random-v1` for a name that is not in `LAWS`.
+    Actions are torques scaled to [-1, 1]; `name` decides their law.
     """
     import gymnasium
 
     env = gymnasium.make("Pendulum-v1")
     assert isinstance(env.action_space, gymnasium.spaces.Box)
     rng = np.random.default_rng(seed)
-    law = LAWS.get(name, _held)(rng)
+    law = LAWS[name](rng)
     actions = np.empty((EPISODES, EPISODE_STEPS, 1), np.float32)
 
     seeds = rng.integers(2**31, size=EPISODES)
@@ -57,6 +57,15 @@ def pendulum_dataset(name: str = RANDOM, seed: int = 0) -> Dataset:
         timeouts=timeouts.reshape(-1),
         next_observations=observations[:, 1:].reshape(-1, 3),
     )
+
+
+def check_name(name: str) -> None:
+    """Raises UserError for a dataset that cannot be made."""
+    if name not in LAWS:
+        raise UserError(
+            f"dataset_name={name} is no dataset of the pendulum: choose one of {', '.join(LAWS)},"
+            " or give a file of your own with env.dataset_path"
+        )
 
 
 def make_pendulum_dataset(path: Path, name: str = RANDOM, seed: int = 0) -> None:

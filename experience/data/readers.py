@@ -8,6 +8,7 @@ from experience.data.origin import OriginOf
 from experience.data.rows import Dataset
 from experience.data.sources import hdf5, minari_local, neorl_npz
 from experience.data.sources.d4rl_files import d4rl_path
+from harness.checkout import script_command
 from harness.errors import UserError
 from neorl.datasets import dataset_path as neorl_path
 
@@ -58,10 +59,11 @@ def _hdf5(wanted: Wanted) -> tuple[Dataset, str]:
 
 
 def _pendulum(wanted: Wanted) -> tuple[Dataset, str]:
-    from experience.data.pendulum import make_pendulum_dataset
+    from experience.data.pendulum import check_name, make_pendulum_dataset
 
     path = Path(wanted.path).expanduser()
     if not path.exists():
+        check_name(wanted.name)
         make_pendulum_dataset(path, wanted.name)
     where = existing(wanted, path)
     return hdf5.read(path, where, "delete it and it will be made again", wanted.origin_of), where
@@ -101,4 +103,4 @@ def _download_again(wanted: Wanted) -> str:
 
 def fetch(name: str) -> str:
     """The command that downloads a published dataset."""
-    return f"`python get_all_datasets.py {name}`"
+    return f"`{script_command('get_all_datasets.py')} {name}`"

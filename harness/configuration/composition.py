@@ -2,12 +2,14 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
@@ -27,10 +29,13 @@ from harness.configuration.validation import validate
 from harness.errors import UserError
 
 
-def as_config(composed: DictConfig, overrides: Sequence[str]) -> Any:
+def as_config(
+    composed: DictConfig, overrides: Sequence[str], learns_from: Collection[str] | None = None
+) -> Any:
     """The dataclass instance behind a composed config: no stray keys, debug applied, validated.
 
-    `overrides` are the command line's, which `debug: true` leaves alone. Raises UserError.
+    `overrides` are the command line's, which `debug: true` leaves alone; `learns_from` are the keys
+    and groups that must agree with each other, None for all. Raises UserError.
     """
     schema: Any = OmegaConf.get_type(composed)
     if not isinstance(schema, type) or not is_dataclass(schema):
@@ -46,7 +51,7 @@ def as_config(composed: DictConfig, overrides: Sequence[str]) -> Any:
             raise UserError(_unknown_key(key, known_keys(schema)))
     if config.debug:
         shrink(config, keep=overridden_keys(overrides))
-    validate(config)
+    validate(config, learns_from)
     return config
 
 
@@ -54,6 +59,13 @@ def overridden_keys(overrides: Sequence[str]) -> set[str]:
     """The dotted keys that a command line sets."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return {override.key_or_group for override in parsed}
+
+
+def typed_keys() -> set[str]:
+    """The dotted keys that the running program's command line sets; none outside a program."""
+    if not HydraConfig.initialized():
+        return set()
+    return overridden_keys(HydraConfig.get().overrides.task)
 
 
 def known_keys(schema: type, prefix: str = "") -> list[str]:
@@ -105,7 +117,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MissingConfigException):
         return _missing_file(error)
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override {error.override!r}: {_first_line(error)}"
+        return _unreadable(str(error.override), _first_line(error))
     text = _first_line(error)
     if text.startswith("Could not override 'task'"):
         return (
@@ -117,6 +129,17 @@ def _sentence(error: Exception) -> str:
     if cause is not error:
         return f"{text}: {_first_line(cause)}"
     return text
+
+
+def _unreadable(override: str, reason: str) -> str:
+    key, equals, value = override.partition("=")
+    text = f"cannot read the override {override!r}: {reason}"
+    if not equals or not value or value[0] in "'\"[{":
+        return text
+    body = value.replace("\\", "\\\\").replace('"', r"\"")
+    return f"{text}; a value with such characters is quoted twice: " + shlex.quote(
+        f'{key}="{body}"'
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -139,13 +162,30 @@ def _unknown_key(key: str, known: Collection[str]) -> str:
 
 
 def _nearest(word: str, words: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    if not near:
-        # A right name in the wrong group is nearest by its last part.
-        near = [known for known in words if known.rpartition(".")[2] == word.rpartition(".")[2]][:1]
+    found = _near_keys(word, words) if any("." in known for known in words) else None
+    near = found or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {' or '.join(repr(known) for known in near)}?"
     return "choose one of " + ", ".join(sorted(word for word in words if "." not in word))
+
+
+def _near_keys(key: str, known: Collection[str]) -> list[str]:
+    """The keys that a dotted key with a mistake may stand for.
+
+    The last part says most: it may be right in the wrong group, misspelt, or only a word of the
+    whole name (lr of critic_head_lr).
+    """
+    group, _, leaf = key.rpartition(".")
+    leaves = {other: other.rpartition(".")[2] for other in known}
+    ranked = sorted(known, key=lambda other: other.rpartition(".")[0] != group)
+    parts = [other for other in ranked if leaf in leaves[other].split("_")]
+    if in_group := [other for other in parts if other.rpartition(".")[0] == group]:
+        return in_group
+    if exact := [other for other in ranked if leaves[other] == leaf]:
+        return exact[:1]
+    if misspelt := difflib.get_close_matches(leaf, leaves.values(), n=1, cutoff=0.75):
+        return [other for other in ranked if leaves[other] == misspelt[0]][:1]
+    return parts
 
 
 def _known_to(error: OmegaConfBaseException) -> list[str]:

@@ -4,11 +4,12 @@
 defaults in one place. Importing this module makes the schemas known to Hydra.
 """
 
+import os
 from dataclasses import dataclass, field
 
 from hydra.conf import HydraConf, RunDir, SweepDir
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from harness.configuration.groups import (
     BanditCollectConfig,
@@ -47,6 +48,8 @@ class ProgramConfig:
     run_root: str = "runs"
     # Null: named below run_root by program, dataset, overrides and seed.
     run_dir: str | None = None
+    # Moves the directory's records aside, into earlier/<number>, and begins again.
+    restart: bool = False
     engine: str = choice("mujoco", "mujoco_py")
     wandb: WandbConfig = field(default_factory=WandbConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
@@ -62,6 +65,10 @@ class ContinuousConfig(ProgramConfig):
     eval: EvalConfig = field(default_factory=EvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     env: EnvConfig = field(default_factory=EnvConfig)
+
+
+#: What a world model's training reads of a configuration; the other groups are its agent's.
+WORLD_MODEL_KEYS = ("domain", "dataset_name", "seed", "debug", "env", "ensemble")
 
 
 @dataclass
@@ -93,6 +100,13 @@ class BanditConfig(ProgramConfig):
     model: BanditModelConfig = field(default_factory=BanditModelConfig)
 
 
+#: What the training of the bandit's reward ensemble reads of a configuration.
+REWARD_MODEL_KEYS = (
+    *("domain", "dataset_name", "seed", "debug", "ensemble"),
+    *("collect.data_path", "collect.save_dir"),
+)
+
+
 @dataclass
 class BanditStudyConfig(BanditConfig):
     """Several agents of the bandit study in one process (`bandit_study.yaml`)."""
@@ -116,6 +130,7 @@ def _register() -> None:
     store.store(name="bandit_schema", node=BanditConfig)
     store.store(name="bandit_study_schema", node=BanditStudyConfig)
     register_sweeps(store)
+    OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)
     # Our run directories replace Hydra's, so it must neither change directory nor make outputs/;
     # a sweep still needs somewhere for its record of jobs.
     store.store(
@@ -124,7 +139,7 @@ def _register() -> None:
         node=HydraConf(
             defaults=_hydra_defaults(),
             run=RunDir(dir="."),
-            sweep=SweepDir(dir="${run_root}/sweeps/${now:%Y-%m-%d_%H-%M-%S}", subdir="."),
+            sweep=SweepDir(dir="${home:${run_root}}/sweeps/${now:%Y-%m-%d_%H-%M-%S}", subdir="."),
             output_subdir=None,
         ),
         provider="neubay",

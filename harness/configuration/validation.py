@@ -1,7 +1,7 @@
 """Every check of a configuration that needs nothing but the configuration."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,19 @@ from harness.errors import UserError
 from harness.names import checked_name
 
 
-def validate(config: ProgramConfig) -> None:
-    """Raises UserError for the first value out of range or at odds with another one."""
+def validate(config: ProgramConfig, learns_from: Collection[str] | None = None) -> None:
+    """Raises UserError for the first value out of range or at odds with another one.
+
+    `learns_from` are the keys and groups that the program uses (None: all): a world model is not
+    refused for the sizes of an agent that it does not train.
+    """
     for key, value, a_field in _values(config):
         _check_value(key, value, a_field)
     _check_program(config)
+    if isinstance(config, ContinuousConfig) and config.domain in domains.DESCRIBED:
+        _check_environment(config)
+    if learns_from is not None:
+        return
     _check_sizes(config)
     if isinstance(config, BanditConfig):
         _check_bandit(config)
@@ -121,8 +129,6 @@ def _check_continuous(config: Any) -> None:
             f"model.sampled_critics={model.sampled_critics} is more than the"
             f" model.num_critics={model.num_critics} there are: lower the first or raise the second"
         )
-    if config.domain in domains.DESCRIBED:
-        _check_environment(config)
 
 
 def _check_environment(config: Any) -> None:

@@ -25,6 +25,15 @@ TEST_RETURN_FIRST_MEAN = "test_envs/return_first_mean"
 TEST_RETURN_FIRST_STD = "test_envs/return_first_std"
 TEST_LENGTH_MEAN = "test_envs/length_mean"
 
+#: Scores are fractions in every file, and shown times this, as D4RL tells them.
+PERCENT = 100
+
+
+def shown(name: str, value: float) -> float:
+    """A figure as people are shown it: that of a metric, or of the same name without its group."""
+    return PERCENT * value if name.endswith(("score", "score_first")) else value
+
+
 # The bandit study: over all test bandits, and with `bandit` of each one.
 BEST_ARM_RATE = "test_envs/best_arm_rate"
 STABLE_RANK = "agent/stable_rank"

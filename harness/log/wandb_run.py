@@ -1,19 +1,15 @@
 """wandb, never in the way: no prompt, no crash when the network fails, one run across restarts."""
 
-import netrc
 import os
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from harness.errors import UserError
-from harness.files import write_text
 from harness.log.metrics import STEP
 from harness.log.sink import Opening, Sink
+from harness.log.wandb_settings import project, run_id, server_mode
 from harness.run.directory import RunDirectory
 
 # A server that cannot be reached must cost a run seconds, at its start and at its end.
@@ -22,7 +18,6 @@ _FINISH_SECONDS = 60
 # Offline nothing can be unreachable: wandb's own process is only slow to start on a busy machine.
 _LOCAL_SECONDS = 90
 _LOCAL_ATTEMPTS = 3
-_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
 
 
 class WandbRun(Sink):
@@ -74,16 +69,16 @@ class WandbRun(Sink):
         self._run = None
 
     def _init(self, mode: Any, run: RunDirectory, config: Any) -> Any:
-        project = config.ensemble.domain if run.program.endswith("_ensemble") else config.domain
+        # What is None here wandb takes from its environment variables (WANDB_RUN_GROUP, …).
         return self._wandb.init(
             mode=mode,
-            project=config.wandb.project or project,
+            project=project(run.program, config),
             entity=config.wandb.entity,
             group=config.wandb.group,
-            name="/".join(run.path.absolute().parts[-3:]),
-            id=_run_id(run.path / "wandb_id.txt"),
+            name=os.environ.get("WANDB_NAME") or "/".join(run.path.absolute().parts[-3:]),
+            id=run_id(run.path / "wandb_id.txt"),
             resume="allow",
-            dir=str(run.path),
+            dir=os.environ.get("WANDB_DIR") or str(run.path),
             config=asdict(config),
             settings=self._wandb.Settings(
                 silent=True,
@@ -104,48 +99,6 @@ class WandbRun(Sink):
     def _give_up(self, error: Exception) -> None:
         _warn(f"wandb failed ({_brief(error)}), so only metrics.jsonl goes on")
         self._run = None
-
-
-def server_mode(mode: str) -> str:
-    """`wandb_mode` for the server that wandb's own settings name."""
-    import wandb
-
-    return wandb_mode(mode, wandb.Settings().base_url)
-
-
-def wandb_mode(mode: str, server: str) -> str:
-    """What `wandb.mode` means here: auto is online where a login for `server` exists, else offline.
-
-    Raises UserError for `online` without a login, where wandb would stop and ask for one.
-    """
-    if mode == "auto":
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_login(server) else "offline")
-        if mode not in _MODES:
-            raise UserError(f"WANDB_MODE={mode} is not known: give one of {', '.join(_MODES)}")
-        return mode
-    if mode == "online" and not _has_login(server):
-        raise UserError(
-            "wandb.mode=online needs a login: run `wandb login` or set WANDB_API_KEY, or use"
-            " wandb.mode=offline"
-        )
-    return mode
-
-
-def _has_login(server: str) -> bool:
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    file = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
-    try:
-        return netrc.netrc(str(file)).authenticators(urlsplit(server).hostname or "") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
-
-
-def _run_id(file: Path) -> str:
-    """The id under which every session of this run logs."""
-    if not file.exists():
-        write_text(file, uuid.uuid4().hex[:8] + "\n")
-    return file.read_text().strip()
 
 
 def _brief(error: Exception) -> str:

@@ -1,18 +1,16 @@
-"""One run, one directory: its name, its lock, and whether it may be continued."""
+"""One run, one directory: its lock, its records, and whether it may be continued."""
 
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -20,17 +18,18 @@ from yaml import YAMLError
 from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
 from harness.files import write_text
+from harness.run.finished import Finished, read_finished, write_finished
+from harness.run.naming import as_folder, changed_keys, flat, run_name
 from harness.run.provenance import describe_environment
 from harness.run.records import DamagedRecordError, read_record
 
-# Keys that change where and how a run is shown, not what it computes: a continued run may change
-# them, and they do not name it.
-_FREE_KEYS = ("run_root", "run_dir", "wandb", "checkpoint", "hydra")
-_NAMED_ELSEWHERE = ("seed", "dataset_name", "sweep")
 #: All that files of something else were seen to raise.
 _UNREADABLE = (AttributeError, ValueError, TypeError, OSError, RecursionError)
-_PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")
-_LONGEST_NAME = 150
+#: Of a run directory: the records of earlier trainings in it, in numbered folders.
+EARLIER = "earlier"
+# What the directory of a run that has not begun may hold; a kill during the very first write
+# leaves its temporary file.
+_NO_RUN = re.compile(rf"lock|{EARLIER}|\..*\.part")
 
 
 @dataclass(frozen=True)
@@ -55,27 +54,35 @@ class RunDirectory:
         return self.path / "plots"
 
     @property
-    def finished(self) -> bool:
-        """Whether the run is complete, and the files that it promised are still there."""
-        record = self._record()
-        return record is not None and all(Path(output).exists() for output in record["outputs"])
+    def agent(self) -> Path:
+        return self.path / "agent"
 
     @property
-    def figures(self) -> dict[str, float]:
-        """The final figures of a finished run."""
-        return (self._record() or {}).get("figures", {})
+    def finished(self) -> Finished | None:
+        """The record of a complete run; UserError if a file that belongs to it is gone."""
+        record = read_finished(self.path)
+        if record is not None and (missing := record.missing(self.path)):
+            raise UserError(
+                f"{self.path} is finished, but {', '.join(missing)} is not there any more: put it"
+                f" back, or give restart=true to run it again (its records are then kept in"
+                f" {self.path / EARLIER})"
+            )
+        return record
 
-    def finish(self, outputs: Sequence[Path] = (), **figures: float) -> None:
-        """Marks the run complete; `outputs` are the files without which it is not.
+    def finish(
+        self,
+        files: Sequence[Path] = (),
+        *,
+        objective: float | None = None,
+        copies: Mapping[Path, Path] | None = None,
+        **figures: float,
+    ) -> None:
+        """Marks the run complete; `files`, all below it, are those without which it is not.
 
-        Its checkpoint goes: a finished run needs none, and a replay has gigabytes.
+        `objective` is what a sweeper optimises, `copies` says which of its files are also kept
+        elsewhere. Its checkpoint goes: a finished run needs none, and a replay has gigabytes.
         """
-        record = {
-            "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "outputs": [str(output.absolute()) for output in outputs],
-            "figures": figures,
-        }
-        write_text(self._finished_file, json.dumps(record, indent=2) + "\n")
+        write_finished(self.path, files, figures, objective, copies or {})
         self.clear()
 
     def clear(self) -> None:
@@ -99,114 +106,91 @@ class RunDirectory:
                 f" now {digest[:12]}…): put the old one back, or start a new run with"
                 " run_dir=<folder>"
             )
-        inputs[file.name] = {"path": str(file.absolute()), "sha256": digest}
+        inputs[file.name] = {"path": str(file), "sha256": digest}
         write_text(record, json.dumps(inputs, indent=2) + "\n")
-
-    @property
-    def _finished_file(self) -> Path:
-        return self.path / "finished.json"
-
-    def _record(self) -> dict[str, Any] | None:
-        file = self._finished_file
-        try:
-            record = read_record(file)
-            if record is not None and not _is_finished(record):
-                raise DamagedRecordError(f"{file} does not say what belongs to the run")
-        except DamagedRecordError as error:
-            if not self.checkpoint.exists():
-                raise UserError(
-                    f"{error}: whether the run is whole cannot be told, so move its directory away"
-                    " or give another one with run_dir=<folder>"
-                ) from error
-            print(f"note: {error}: the run goes on from its checkpoint", flush=True)
-            _discard(file)
-            return None
-        return record
 
 
 @contextmanager
 def open_run(
-    program: str, config: ProgramConfig, overrides: Sequence[str] = (), config_name: str = "base"
+    program: str,
+    config: ProgramConfig,
+    overrides: Sequence[str] = (),
+    config_name: str = "base",
+    relevant: Collection[str] | None = None,
 ) -> Iterator[RunDirectory]:
     """Makes or re-opens the run's directory and holds its lock.
 
-    `overrides` are those of the command line, which name the run. Raises UserError when the
-    directory is in use, holds the run of another configuration, or is not a run's.
+    `overrides` are those of the command line, which name the run; `relevant` are the keys and
+    groups that its program learns from, None for all. Raises UserError when the directory is in
+    use, holds another run, or is not a run's. A new run that ends with a UserError before it logged
+    anything leaves no folder behind.
     """
-    if config.run_dir is not None:
-        path = Path(config.run_dir)
-    else:
-        name = run_name(overrides, config_name)
-        dataset = _as_folder(config.dataset_name)
-        path = Path(config.run_root) / program / dataset / name / f"seed{config.seed}"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the run directory {path} cannot be made ({error.strerror}): give another one with"
-            " run_dir=<folder> or run_root=<folder>"
-        ) from error
+    path = run_path(program, config, overrides, config_name, relevant)
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     lock = FileLock(path / "lock")
     try:
+        path.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
             f"the run directory {path} is in use by a live process: wait for it or stop it, or give"
             " this run another one with run_dir=<folder>"
         ) from None
+    except OSError as error:
+        raise UserError(
+            f"the run directory {path} cannot be made ({error.strerror}): give another one with"
+            " run_dir=<folder> or run_root=<folder>"
+        ) from error
     try:
-        continued = _claim(path, config)
+        if config.restart and (path / "config.yaml").exists():
+            print(f"restart: the earlier records are in {set_aside(path)}", flush=True)
+        continued = _claim(path, program, config, relevant)
         run = RunDirectory(path, program, continued)
-        if not run.finished:
-            _write_environment(path / "environment.json", config)
+        if read_finished(path) is None:
+            write_text(path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+            _write_environment(path / "environment.json", program, config)
         yield run
+    except UserError:
+        if made and not (path / "metrics.jsonl").exists():
+            _remove(path, made)
+        raise
     finally:
         lock.release()
 
 
-def run_name(overrides: Sequence[str], config_name: str) -> str:
-    """The folder name that tells a run from its siblings: whatever was overridden, in order."""
-    parts = [] if config_name in _PLAIN_CONFIGS else [config_name]
-    # A sweep passes on values in Hydra's spelling (True, 1e-06), which a single run must share.
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    for override in sorted(parsed, key=lambda override: override.key_or_group):
-        key = override.key_or_group
-        if key not in _NAMED_ELSEWHERE and key.partition(".")[0] not in _FREE_KEYS:
-            parts.append(f"{key}={override.get_value_element_as_str()}")
-    name = _as_folder(",".join(parts)) or "default"
-    if len(name) > _LONGEST_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name[:_LONGEST_NAME]}-{digest}"
-    return name
+def run_path(
+    program: str,
+    config: ProgramConfig,
+    overrides: Sequence[str],
+    config_name: str,
+    relevant: Collection[str] | None,
+) -> Path:
+    """Where a run is kept."""
+    if config.run_dir is not None:
+        return Path(config.run_dir).expanduser()
+    name = run_name(overrides, config_name, relevant)
+    root = Path(config.run_root).expanduser()
+    return root / program / as_folder(config.dataset_name) / name / f"seed{config.seed}"
 
 
-def _as_folder(text: str) -> str:
-    return re.sub(r"[^\w.=,+-]", "_", text)
-
-
-def _claim(path: Path, config: ProgramConfig) -> bool:
-    """Writes or compares config.yaml; True if it was there."""
-    file = path / "config.yaml"
-    continued = file.exists()
-    if continued:
-        _check_same(path, read_config(file), _flat(asdict(config)))
-    else:
-        # a kill during the very first write leaves its temporary file
-        own = re.compile(r"lock|\..*\.part")
-        strangers = sorted(c.name for c in path.iterdir() if not own.fullmatch(c.name))
-        if strangers:
-            raise UserError(
-                f"run_dir={path} has files ({', '.join(strangers[:3])}) but is not a run's"
-                " directory: give an empty or a new one"
-            )
-    write_text(file, OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
-    return continued
+def set_aside(path: Path, keep: Collection[str] = ()) -> Path:
+    """Moves the records of the run in this folder, but those named in `keep`, into a new numbered
+    folder below `earlier`, whose path it returns."""
+    home = path / EARLIER
+    numbers = [int(child.name) for child in home.glob("*") if child.name.isdecimal()]
+    target = home / str(max(numbers, default=0) + 1)
+    target.mkdir(parents=True)
+    # config.yaml last: a kill in between leaves a run that can be set aside again
+    for child in sorted(path.iterdir(), key=lambda child: child.name == "config.yaml"):
+        if child.name not in keep and not _NO_RUN.fullmatch(child.name):
+            child.rename(target / child.name)
+    return target
 
 
 def read_config(file: Path) -> dict[str, Any]:
     """A run's config.yaml as dotted keys and values; UserError if it cannot be read."""
     try:
-        return _flat(OmegaConf.to_container(OmegaConf.load(file)))
+        return flat(OmegaConf.to_container(OmegaConf.load(file)))
     except (OmegaConfBaseException, YAMLError, *_UNREADABLE) as error:
         raise UserError(
             f"{file} cannot be read: move the directory away, or give another with run_dir=<folder>"
@@ -222,50 +206,52 @@ def _sound(file: Path, loss: str) -> dict[str, Any]:
         return {}
 
 
-def _is_finished(record: dict[str, Any]) -> bool:
-    outputs, figures = record.get("outputs"), record.get("figures")
-    return (
-        isinstance(outputs, list)
-        and all(isinstance(output, str) for output in outputs)
-        and isinstance(figures, dict)
+def _claim(
+    path: Path, program: str, config: ProgramConfig, relevant: Collection[str] | None
+) -> bool:
+    """Whether this run was begun before; UserError if the folder holds anything else."""
+    continued = (path / "config.yaml").exists()
+    if continued:
+        _check_same(path, program, config, relevant)
+    elif strangers := sorted(c.name for c in path.iterdir() if not _NO_RUN.fullmatch(c.name)):
+        raise UserError(
+            f"run_dir={path} has files ({', '.join(strangers[:3])}) but is not a run's"
+            " directory: give an empty or a new one"
+        )
+    return continued
+
+
+def _check_same(
+    path: Path, program: str, config: ProgramConfig, relevant: Collection[str] | None
+) -> None:
+    remedy = (
+        "give this one another directory with run_dir=<folder>, or restart=true to keep the old"
+        f" records in {path / EARLIER}"
     )
-
-
-def _discard(record: Path) -> None:
-    if record.is_file():
-        record.unlink()
-
-
-def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    keys = [key for key in {**old, **new} if key.partition(".")[0] not in _FREE_KEYS]
-    changed = [
-        f"{key}: {old.get(key, '(absent)')} -> {new.get(key, '(absent)')}"
-        for key in keys
-        if key not in old or key not in new or old[key] != new[key]
-    ]
+    other = _sound(path / "environment.json", "it is written again").get("program", program)
+    if other != program:
+        raise UserError(f"{path} holds a run of {other}, not of {program}: {remedy}")
+    changed = changed_keys(read_config(path / "config.yaml"), config, relevant)
     if changed:
         raise UserError(
-            f"{path} holds a run of another configuration ({'; '.join(changed)}): give this one"
-            " another directory with run_dir=<folder>, or move the old one away"
+            f"{path} holds a run of another configuration ({'; '.join(changed)}): {remedy}"
         )
 
 
-def _flat(group: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested groups as dotted keys; an empty group keeps its own key."""
-    flat = {}
-    for name, value in group.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + str(name)] = value
-    return flat
-
-
-def _write_environment(file: Path, config: ProgramConfig) -> None:
+def _write_environment(file: Path, program: str, config: ProgramConfig) -> None:
     """Describes this session; those of a continued run are kept in a list."""
-    environment = describe_environment(config.domain, config.engine)
+    environment = {"program": program} | describe_environment(config.domain, config.engine)
     if earlier := _sound(file, "what is known of its earlier sessions is lost"):
         sessions = earlier.pop("earlier_sessions", [])
         sessions = sessions if isinstance(sessions, list) else []
         environment["earlier_sessions"] = [*sessions, earlier]
     write_text(file, json.dumps(environment, indent=2) + "\n")
+
+
+def _remove(path: Path, made: Sequence[Path]) -> None:
+    """Removes a new run's folder and those above it that were made for it and are empty."""
+    shutil.rmtree(path)
+    for folder in made[1:]:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()

@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -15,16 +15,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.checkout import CONFIG_ROOT
 from harness.configuration.composition import as_config, known_keys, readable_errors
+from harness.configuration.schema import ProgramConfig
 from harness.configuration.sweeps import check_sweep
 from harness.errors import UserError
+from harness.log import metrics
+from harness.log.wandb_settings import check_settings
+from harness.run.arguments import as_overrides
 from harness.run.array_cache import cache_root
-from harness.run.directory import open_run
+from harness.run.directory import RunDirectory, open_run, set_aside
+from harness.run.finished import renew_copies
 from harness.run.interrupts import Interrupted, raised_at_once
+from harness.run.kept_agents import keep_agents
+from harness.run.surroundings import prepare
 
 _USER_ERROR = 2
 # What somebody typed may be longer than anyone can read.
 _LONGEST_SENTENCE = 1500
-_PATHS = ("load_agent_path", "run_dir", "run_root", "save_agent_root")
 
 
 def program(
@@ -32,25 +38,27 @@ def program(
     schema: type,
     *,
     default: str = "d4rl_loco/base",
-    keeps_run: bool = True,
     flags: Sequence[str] = (),
+    learns_from: Collection[str] | None = None,
 ) -> Callable[[Callable], Callable[[], None]]:
     """Makes `main(config, run)` a program with Hydra's command line.
 
     `schema` is the dataclass (or a common base) that the config must be; `default` the config used
-    without --config-path and --config-name; `flags` are keys also understood as `--key value`.
-    With `keeps_run=False` there is no run directory and the function is `main(config)`.
+    without --config-path and --config-name; `flags` are keys also understood as `--key value`;
+    `learns_from` are the keys and groups that change its result (None: all), of which alone its
+    run is named and must make sense.
 
     A UserError ends the program with `error: <sentence>` and exit code 2, a signal with 128 plus
-    its number. In a sweep (-m) the jobs after a failed one still run. Import JAX inside `main`:
-    a wrong command then fails at once.
+    its number. In a sweep (-m) the jobs after a failed one still run, and the sweeper gets the
+    objective that the run finished with. Import JAX inside `main`: a wrong command then fails at
+    once.
     """
 
     def decorate(main: Callable) -> Callable[[], None]:
         began = threading.Event()
 
         @wraps(main)
-        def job(composed: DictConfig) -> None:
+        def job(composed: DictConfig) -> float | None:
             began.set()
             settings = HydraConfig.get()
             # as typed: what they refer to may not exist
@@ -60,14 +68,13 @@ def program(
                 print(f"job {settings.job.num}: {' '.join(overrides)}", flush=True)
             try:
                 with readable_errors():
-                    config = _checked(as_config(composed, overrides), schema, name)
+                    config = _checked(as_config(composed, overrides, learns_from), schema, name)
                 _cache_compilations()
-                if not keeps_run:
-                    main(config)
-                    return
-                _check_wandb(config)
-                with open_run(name, config, overrides, str(settings.job.config_name)) as run:
-                    _start(main, config, run)
+                # A missing login is told before anything is loaded, and leaves no directory behind.
+                check_settings(config.wandb.mode, many_jobs=settings.mode == RunMode.MULTIRUN)
+                config_name = str(settings.job.config_name)
+                with open_run(name, config, overrides, config_name, learns_from) as run:
+                    return _start(main, config, run)
             except UserError as error:
                 _say(f"error: {error}")
                 # An exception lets the sweep go on to its next job and fail at its end.
@@ -80,12 +87,12 @@ def program(
             # Hydra would print the errors in its own way and exit; they are told here instead.
             os.environ["HYDRA_FULL_ERROR"] = "1"
             began.clear()
-            sys.argv[1:] = _as_overrides(sys.argv[1:], flags)
             folder, _, file = default.rpartition("/")
             start = hydra.main(
                 config_path=str(CONFIG_ROOT / folder), config_name=file, version_base="1.3"
             )(job)
             with reported_errors(), _unreadable_command(began), readable_errors():
+                sys.argv[1:] = as_overrides(sys.argv[1:], flags)
                 check_sweep(sys.argv[1:], known_keys(schema))
                 start()
 
@@ -121,26 +128,49 @@ def reported_errors() -> Iterator[None]:
     """
     try:
         with raised_at_once():
+            prepare()
             yield
     except UserError as error:
         _say(f"error: {error}")
+        sys.exit(_USER_ERROR)
+    except RuntimeError as error:
+        # JAX says no more by its type
+        if "initialize backend" not in str(error) or "JAX_PLATFORMS" not in os.environ:
+            raise
+        reason = str(error).splitlines()[0].rstrip(".")
+        _say(
+            f"error: JAX cannot use JAX_PLATFORMS={os.environ['JAX_PLATFORMS']} ({reason}): correct"
+            " or unset it"
+        )
         sys.exit(_USER_ERROR)
     except Interrupted as interruption:
         _say(str(interruption))
         sys.exit(interruption.exit_code)
 
 
-def _start(main: Callable, config: Any, run: Any) -> None:
-    if run.finished:
+def _start(main: Callable, config: ProgramConfig, run: RunDirectory) -> float | None:
+    """Runs `main` unless the run is finished; the run's objective."""
+    if (record := run.finished) is not None:
         # a kill may have come between the record and the end of the checkpoint
         run.clear()
-        figures = "".join(f", {name} {figure:.4g}" for name, figure in run.figures.items())
-        print(
-            f"{run.path} is finished{figures}; to run it again, remove it or give run_dir=<folder>"
+        figures = "".join(
+            f", {name} {metrics.shown(name, value):.4g}" for name, value in record.figures.items()
         )
-        return
+        print(
+            f"{run.path} is finished{figures}; to run it again, give restart=true or another"
+            " run_dir=<folder>"
+        )
+        for line in renew_copies(run.path, record):
+            print(line)
+        keep_agents(config, run)
+        return record.objective
+    if run.metrics.exists() and run.metrics.stat().st_size and not run.checkpoint.exists():
+        home = set_aside(run.path, keep=("config.yaml", "environment.json", "inputs.json"))
+        print(f"there is no checkpoint to go on from: what was logged is now in {home}")
     print(f"{'continuing' if run.continued else 'run'} {run.path}", flush=True)
     main(config, run)
+    record = run.finished
+    return None if record is None else record.objective
 
 
 def _checked(config: Any, schema: type, name: str) -> Any:
@@ -150,36 +180,6 @@ def _checked(config: Any, schema: type, name: str) -> Any:
             f" {schema.__name__}: choose another --config-name"
         )
     return config
-
-
-def _check_wandb(config: Any) -> None:
-    """A missing login is told before anything is loaded, and leaves no directory behind."""
-    if config.wandb.mode != "disabled":
-        # wandb takes a second to import
-        from harness.log.wandb_run import server_mode
-
-        server_mode(config.wandb.mode)
-
-
-def _as_overrides(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:
-    """`--seed 0` and `--seed=0` as Hydra's `seed=0`, for the keys in `flags`; paths quoted."""
-    overrides, rest = [], list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        key = argument.removeprefix("--")
-        if key != argument and key in flags and rest:
-            argument = f"{key}={rest.pop(0)}"
-        elif key != argument and key.partition("=")[0] in flags:
-            argument = key
-        overrides.append(_quoted_path(argument))
-    return overrides
-
-
-def _quoted_path(override: str) -> str:
-    """Run directories have = and comma in their names, which Hydra takes for its own grammar."""
-    key, _, value = override.partition("=")
-    bare = key in _PATHS and "=" in value and value[0] not in "'\""
-    return f"{key}='{value}'" if bare else override
 
 
 def _cache_compilations() -> None:

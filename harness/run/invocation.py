@@ -7,18 +7,18 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-from harness.checkout import CONFIG_ROOT
+from harness.checkout import CONFIG_ROOT, script_command
 
 
 def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> str:
     """The command line that starts `script` with the present configuration.
 
-    `script` is relative to the repository; of the present overrides, those of `keys` (a dotted key
+    `script` is relative to the checkout; of the present overrides, those of `keys` (a dotted key
     or a group) go with it. Outside a program (a notebook) there is no command line, and the answer
     is `script` with the arguments in `otherwise`.
     """
     if not HydraConfig.initialized():
-        return f"python {script} {otherwise}"
+        return f"{script_command(script)} {otherwise}"
     settings = HydraConfig.get()
     folder = next(s.path for s in settings.runtime.config_sources if s.provider == "main")
     # Hydra reads a relative --config-path from the script's own folder.
@@ -28,4 +28,4 @@ def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> st
         key = override.lstrip("+~").partition("=")[0]
         if any(key == kept or key.startswith(f"{kept}.") for kept in keys):
             arguments.append(override)
-    return shlex.join(["python", script, *arguments])
+    return f"{script_command(script)} {shlex.join(arguments)}"

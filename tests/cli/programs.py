@@ -58,7 +58,12 @@ def fail(folder: Path, script: str, *arguments: str) -> str:
     assert result.returncode == 2, result.stdout + result.stderr
     *others, sentence = result.stderr.splitlines()
     assert sentence.startswith("error: ") and not others, result.stderr
-    return sentence.removeprefix("error: ")
+    return from_the_checkout(sentence.removeprefix("error: "))
+
+
+def from_the_checkout(told: str) -> str:
+    """What is said in a folder of a test's as it is said in the checkout."""
+    return told.replace(f"{REPOSITORY}/", "")
 
 
 def timeless(rows: list[dict]) -> list[dict]:

@@ -241,17 +241,17 @@ def test_a_replay_that_does_not_fit(trained):
 
 
 def test_the_command_in_the_message_trains_the_missing_world_model(tmp_path):
-    # laid out as the repository, so that the command works literally and stays in this folder
-    for name in ("configs", "offline_world/cont_ensemble.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).symlink_to(REPOSITORY / name)
     wanted = (
         *("ensemble.save_dir=my models", "ensemble.total_epochs=1"),
         *("ensemble.total_size=6", "collect.ensemble_size=3", "collect.parallel_size=6"),
     )
-    sentence = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.batch_size=300")
-    command = sentence.split("`")[1]
-    assert command.startswith("python offline_world/cont_ensemble.py --config-path=../configs/")
+    first = run(tmp_path, "offline_cont.py", *AGENT, *wanted, "train.batch_size=300")
+    assert first.returncode == 2, first.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"offline_world"}, "no run has begun"
+    # in a folder of its own it works as printed, by the checkout's path
+    command = first.stderr.split("`")[1]
+    script = REPOSITORY / "offline_world/cont_ensemble.py"
+    assert command.startswith(f"python {script} --config-path=../configs/")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(
         shlex.split(command),

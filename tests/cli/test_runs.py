@@ -31,7 +31,7 @@ def test_a_sweep_leaves_a_complete_run_for_each_seed(trained):
         run = trained / RUN / f"seed{seed}"
         last = [row for row in read_rows(run / "metrics.jsonl") if metrics.SCORE in row][-1]
         assert last["step"] == 120
-        score = f"score {last[metrics.SCORE]:.3f} (reference protocol)"
+        score = f"score × 100: {100 * last[metrics.SCORE]:.1f} (reference protocol)"
         assert score in told and str(run.relative_to(trained)) in told
         finished = json.loads((run / "finished.json").read_text())
         assert finished["figures"]["score"] == last[metrics.SCORE]
@@ -143,7 +143,7 @@ def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     record = json.loads((trained / SEED0 / "evaluation.json").read_text())
     assert record["one_episode_per_environment"]["episodes"] == 2
     score = record["reference_protocol"]["score"]
-    assert f"{score:.3f}" in told
+    assert f"{100 * score:.1f}" in told
 
     succeed(trained, "offline_cont.py", *AGENT, f"load_agent_path={SEED0}/agent", "run_dir=further")
     untrained, further = (

@@ -1,12 +1,15 @@
 """The bandit study from its data to its figure, through the command line."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from figures.bandit import PANELS, PENALTY, best_of, draw_study
 from figures.run_records import find_runs
+from harness.checkout import ROOT
 from harness.errors import UserError
 from harness.log.metrics_file import read_rows
 from offline_world.checkpoint import load_bandit_ensemble
@@ -105,6 +108,13 @@ def test_runs_that_differ_in_another_key_are_not_averaged(tmp_path):
     assert "| train.enc_lr=3e-06 | 2 | 10 | 1.000 |" in table
     # the sample standard deviation of 0 and 0.5
     assert "| train.enc_lr=1e-05 | 0, 1 | 10 | 0.250 ± 0.354 |" in table
+    # without keys of their own, all settings that lie there are told apart
+    out = tmp_path / "all"
+    command = [sys.executable, str(ROOT / "plot_bandit.py"), f"{tmp_path}/*", "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    table = (out / "table.md").read_text()
+    assert "| collect.penalty_coef=0.5, train.enc_lr=3e-06 | 2 |" in table
+    assert "| collect.penalty_coef=0.5, train.enc_lr=1e-05 | 0, 1 |" in table
     with pytest.raises(UserError, match="both are seed 0"):
         draw_study([runs[0], runs[0]], [PENALTY], tmp_path)
 

@@ -13,6 +13,7 @@ from experience.data.pendulum import pendulum_dataset
 from experience.data.rows import Dataset
 from experience.real.oracle import make_oracle
 from experience.tasks import get_task
+from figures import compounding
 from figures.compounding import plot_compounding, spearman
 from figures.error_files import error_file, save_errors
 from figures.error_quantiles import step_quantiles
@@ -246,17 +247,35 @@ def test_spearman_takes_logged_steps_only():
 
 
 @pytest.mark.filterwarnings("error")
-def test_world_models_with_different_arrays_and_lengths_are_drawn(tmp_path):
-    """One has no oracle and fewer steps, and no trajectory of the other reaches step 100."""
+def test_world_models_with_different_arrays_and_lengths_are_drawn(tmp_path, monkeypatch, capsys):
+    """One has no oracle and fewer steps, and no trajectory of the other reaches step 100; one was
+    trained five times as long, and some of the other's errors leave all bounds."""
     rng = np.random.default_rng(0)
     for has_ln, steps in ((True, 120), (False, 12)):
         arrays = {name: rng.random((steps, 5)) for name in ("rmse", "uncertainty", "rms")}
         arrays |= {"threshold_quantiles": np.array([0.9]), "thresholds": np.array([0.5])}
+        arrays["epochs"] = np.full((1, 5), 60.0 if has_ln else 12.0)
         if has_ln:
             arrays["oracle_rmse"] = rng.random((steps, 5))
             arrays["rmse"][50:] = np.nan
+        else:
+            arrays["rms"][:, 4] = np.inf
         save_errors(error_file(tmp_path, "train", "eval", has_ln, 0), arrays)
+    figures = []
+    save = compounding.save_figure
+    monkeypatch.setattr(
+        compounding, "save_figure", lambda f, *rest: figures.append(f) or save(f, *rest)
+    )
     paths = plot_compounding(tmp_path, "train", "eval")
+    told = "epochs of training: with LayerNorm 60, without LayerNorm 12"
+    assert told in capsys.readouterr().out
+    growth = figures[0]
+    text = growth.legends[0].get_title().get_text().replace("\n", " ")
+    assert told in text and "not trained alike" in text and "bands are cut" in text
+    panels = [ax for ax in growth.axes if ax.has_data()]
+    assert len({ax.get_xlim() for ax in panels}) == 1
+    # medians are below 1, whatever the worst trajectory does
+    assert all(ax.get_ylim()[1] < 100 for ax in panels)
     with np.load(paths[2]) as drawn:
         assert {name for name in drawn if "oracle" in name} == set()
         assert drawn["with_LN_rms"].shape == (3, 120) and drawn["without_LN_rms"].shape == (3, 12)

@@ -15,7 +15,7 @@ import wandb
 from harness.configuration.composition import load_config
 from harness.errors import UserError
 from harness.log import logger as logger_module
-from harness.log import metrics, wandb_run
+from harness.log import metrics, wandb_run, wandb_settings
 from harness.log.logger import Logger
 from harness.log.metrics_file import read_rows
 from harness.log.sink import Sink
@@ -158,18 +158,23 @@ def test_wandb_offline_survives_a_service_that_starts_badly(tmp_path, monkeypatc
 
 def test_wandb_modes(tmp_path, monkeypatch):
     server = "https://api.wandb.ai"
-    assert wandb_run.wandb_mode("auto", server) == "offline"
-    assert wandb_run.wandb_mode("disabled", server) == "disabled"
+    assert wandb_settings.wandb_mode("auto", server) == "offline"
+    assert wandb_settings.wandb_mode("disabled", server) == "disabled"
     with pytest.raises(UserError, match="WANDB_API_KEY"):
-        wandb_run.wandb_mode("online", server)
+        wandb_settings.wandb_mode("online", server)
     (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password secret\n")
     (tmp_path / "netrc").chmod(0o600)
-    assert wandb_run.wandb_mode("auto", server) == "online"
-    assert wandb_run.wandb_mode("auto", "https://elsewhere.org") == "offline"
+    assert wandb_settings.wandb_mode("auto", server) == "online"
+    assert wandb_settings.wandb_mode("auto", "https://elsewhere.org") == "offline"
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with pytest.raises(UserError, match="WANDB_MODE=online needs a login"):
+        wandb_settings.wandb_mode("auto", "https://elsewhere.org")
+    assert wandb_settings.wandb_mode("offline", server) == "offline"
+    monkeypatch.delenv("WANDB_MODE")
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    assert wandb_run.wandb_mode("auto", "https://elsewhere.org") == "online"
+    assert wandb_settings.wandb_mode("auto", "https://elsewhere.org") == "online"
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert wandb_run.wandb_mode("auto", server) == "disabled"
+    assert wandb_settings.wandb_mode("auto", server) == "disabled"
 
 
 def test_progress_line_in_a_pipe(tmp_path, capsys, monkeypatch):

@@ -9,8 +9,10 @@ import pytest
 
 from harness.checkout import CONFIG_ROOT
 from harness.configuration.composition import load_config
+from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
-from harness.run.directory import open_run, run_name
+from harness.run.directory import open_run
+from harness.run.naming import run_name
 from harness.run.provenance import describe_environment
 
 HOLDER = """
@@ -38,10 +40,17 @@ def test_names_tell_siblings_apart():
         (["debug=True", "train.alpha_lr=1e-05"], "base", "debug=True,train.alpha_lr=1e-05"),
         ([], "base_no_ln", "base_no_ln"),
         ([], "base_markov", "default"),
+        (
+            ["save_agent=true", "save_agent_root=x", "restart=true", "ensemble.plot_dir=p"],
+            "base",
+            "default",
+        ),
     ]
     for overrides, name, wanted in cases:
         wanted = wanted or "collect.unc_quantile=0.9,train.utd=0.1"
         assert run_name(overrides, name) == wanted
+    world = ["ensemble.lr=1e-4", "collect.unc_quantile=0.9", "train.utd=1", "task=hopper_random"]
+    assert run_name(world, "base", WORLD_MODEL_KEYS) == "ensemble.lr=0.0001"
     long = [f"train.utd={number}" for number in range(40)]
     assert len(run_name(long, "base")) < 200
     assert run_name(long, "base") != run_name([*long, "train.gamma=0.9"], "base")
@@ -60,11 +69,19 @@ def test_the_same_config_continues_and_another_is_refused(tmp_path):
         assert not run.continued
     with open_run("offline_cont", config_in(path, "wandb.mode=offline")) as run:
         assert run.continued
-    with pytest.raises(UserError) as caught, open_run("x", config_in(path, "train.utd=0.1")):
+    with (
+        pytest.raises(UserError) as caught,
+        open_run("offline_cont", config_in(path, "train.utd=0.1")),
+    ):
         pass
     assert "train.utd: 0.05 -> 0.1" in str(caught.value)
     assert "gamma" not in str(caught.value)
-    # The refused attempt changed nothing.
+    with (
+        pytest.raises(UserError, match="holds a run of offline_cont, not of cont_ensemble"),
+        open_run("cont_ensemble", config_in(path)),
+    ):
+        pass
+    # The refused attempts changed nothing.
     with open_run("offline_cont", config_in(path)) as run:
         assert run.continued
     environment = json.loads((path / "environment.json").read_text())
@@ -73,20 +90,6 @@ def test_the_same_config_continues_and_another_is_refused(tmp_path):
     engine = describe_environment("d4rl_loco", "mujoco")["engine"]
     assert engine["name"] == "mujoco" and engine["version"]
     assert len(environment["earlier_sessions"]) == 2
-
-
-def test_finished_until_an_output_is_gone(tmp_path):
-    config = config_in(tmp_path / "run")
-    output = tmp_path / "model.eqx"
-    output.write_text("weights")
-    with open_run("cont_ensemble", config) as run:
-        run.finish([output], score=0.9)
-        assert run.finished
-    with open_run("cont_ensemble", config) as run:
-        assert run.finished and run.figures == {"score": 0.9}
-    output.unlink()
-    with open_run("cont_ensemble", config) as run:
-        assert not run.finished
 
 
 def test_what_a_run_depends_on_may_not_change_once_it_has_a_checkpoint(tmp_path):

@@ -60,11 +60,11 @@ def environment(folder):
     return own | {"PYTHONPATH": str(REPOSITORY), "XDG_CACHE_HOME": str(folder / "cache")}
 
 
-def run(folder, *arguments, script="offline_cont.py"):
+def run(folder, *arguments, script="offline_cont.py", **variables):
     return subprocess.run(
         [sys.executable, script, *arguments],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder) | variables,
         capture_output=True,
         text=True,
     )
@@ -88,7 +88,7 @@ def test_a_run_its_repetition_and_its_change(folder):
 
     again = run(folder, "seed=1")
     assert again.returncode == 0
-    assert "is finished, score 0.5;" in again.stdout and "utd" not in again.stdout
+    assert "is finished, score 50;" in again.stdout and "utd" not in again.stdout
 
     changed = run(folder, f"run_dir={where}", "seed=1", "train.utd=0.5")
     assert changed.returncode == 2
@@ -129,6 +129,16 @@ def test_a_file_that_is_not_yaml_is_named_with_the_line(folder, text, words):
     assert result.returncode == 2
     assert result.stderr.startswith("error: ") and words.format(path) in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_jax_is_set_right_or_the_mistake_is_told(folder):
+    other = {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "abacus"}
+    result = run(folder, "seed=1", **other)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    note, *_, error = result.stderr.splitlines()
+    assert note.startswith("note: JAX_ENABLE_X64 is ignored")
+    assert error.startswith("error: JAX cannot use JAX_PLATFORMS=abacus (")
 
 
 def test_published_paths_from_the_top_and_from_the_subfolder(folder):
