@@ -287,7 +287,7 @@ def test_world_models_with_different_arrays_and_lengths_are_drawn(tmp_path, monk
 @pytest.mark.parametrize("name", UNCERTAINTIES)
 def test_an_uncertainty_is_measured_beyond_what_its_squares_can_hold(name):
     rng = np.random.default_rng(0)
-    mean, std = (np.abs(rng.normal(size=(3, 2, 4))).astype(np.float32) for _ in range(2))
+    mean, std = (jnp.asarray(np.abs(rng.normal(size=(3, 2, 4))), jnp.float32) for _ in range(2))
     small = UNCERTAINTIES[name](mean, std)
     scaled = beyond_squares(UNCERTAINTIES[name])
     np.testing.assert_array_equal(scaled(mean, std), small)
