@@ -16,18 +16,16 @@ import time
 from functools import partial
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-import equinox as eqx  # noqa: E402
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-
-from experience.replay import TapeReplay  # noqa: E402
-from harness.configuration.composition import load_config  # noqa: E402
-from harness.run import checkpoint  # noqa: E402
-from online_rl.builders import recurrent_agent  # noqa: E402
-from programs.training import replay_rings  # noqa: E402
+from experience.replay import TapeReplay
+from harness.configuration.composition import load_config
+from harness.run import checkpoint
+from online_rl.builders import recurrent_agent
+from programs.training import replay_rings
 
 STATE, ACTION, EPISODE_ROWS = 11, 3, 500
 SAVES = 10

@@ -6,18 +6,13 @@ The agent is a random one, so that only the simulation and the evaluator's own w
 """
 
 import argparse
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-# so that it runs from anywhere, installed or not
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from experience.real.evaluator import evaluate  # noqa: E402
-from experience.real.vector import AbstractVectorEnv  # noqa: E402
-from experience.real.vector_env import make_vector_env, usable_cores  # noqa: E402
+from experience.real.evaluator import evaluate
+from experience.real.vector import AbstractVectorEnv
+from experience.real.vector_env import make_vector_env, usable_cores
 
 TASKS = {
     "hopper-medium-v2": ("d4rl_loco", 20),

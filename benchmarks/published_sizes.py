@@ -9,30 +9,27 @@ without the persistent cache.
 
 import sys
 import time
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
 
-import equinox as eqx  # noqa: E402
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-import optax  # noqa: E402
-
-from catalogue.uncertainty import epi_mean  # noqa: E402
-from experience.collector import warm_up  # noqa: E402
-from experience.history_store import HistoryStore  # noqa: E402
-from experience.replay import TapeReplay  # noqa: E402
-from experience.tape import Tape  # noqa: E402
-from harness.configuration.composition import load_config  # noqa: E402
-from harness.configuration.schema import ContConfig  # noqa: E402
-from offline_world.fit import make_step  # noqa: E402
-from offline_world.modules import Ensemble  # noqa: E402
-from offline_world.scaler import Scaler, Statistics  # noqa: E402
-from offline_world.world import World, WorldState  # noqa: E402
-from online_rl import updates  # noqa: E402
-from online_rl.builders import recurrent_agent  # noqa: E402
-from programs.training import as_policy  # noqa: E402
+from catalogue.uncertainty import epi_mean
+from experience.collector import warm_up
+from experience.history_store import HistoryStore
+from experience.replay import TapeReplay
+from experience.tape import Tape
+from harness.configuration.composition import load_config
+from harness.configuration.schema import ContConfig
+from offline_world.fit import make_step
+from offline_world.modules import Ensemble
+from offline_world.scaler import Scaler, Statistics
+from offline_world.world import World, WorldState
+from online_rl import updates
+from online_rl.builders import recurrent_agent
+from programs.training import as_policy
 
 STATE, ACTION, HORIZON = 11, 3, 1000
 ROUNDS = 5

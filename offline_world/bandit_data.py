@@ -6,16 +6,13 @@
 The first command makes the data that comes with the project, number for number.
 """
 
+import _checkout  # noqa: F401, I001 (before all others)
 import argparse
-import sys
 from pathlib import Path
 
-# so that the published command works with or without PYTHONPATH
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from harness.errors import UserError  # noqa: E402
-from harness.run.entry import reported_errors  # noqa: E402
-from offline_world.bandit_dataset import make_dataset, save_dataset  # noqa: E402
+from harness.errors import UserError
+from harness.run.entry import reported_errors
+from offline_world.bandit_dataset import make_dataset, save_dataset
 
 
 def main() -> None:

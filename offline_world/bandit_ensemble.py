@@ -7,14 +7,9 @@ The result is offline_world/ckpt/bandit/ensemble_seed<seed>.eqx, in the publishe
 histogram of every arm's mean rewards before and after training in ensemble.plot_dir.
 """
 
-import sys
-from pathlib import Path
-
-# so that the published command works with or without PYTHONPATH
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from harness.configuration.schema import REWARD_MODEL_KEYS, BanditConfig  # noqa: E402
-from harness.run.entry import program  # noqa: E402
+import _checkout  # noqa: F401, I001 (before all others)
+from harness.configuration.schema import REWARD_MODEL_KEYS, BanditConfig
+from harness.run.entry import program
 
 
 @program(

@@ -6,14 +6,9 @@ The keys that matter most: dataset_name, seed, ensemble.total_epochs, ensemble.h
 result is offline_world/ckpt/<domain>/<dataset>/ensemble_seed<seed>.eqx, in the published format.
 """
 
-import sys
-from pathlib import Path
-
-# so that the published command works with or without PYTHONPATH
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig  # noqa: E402
-from harness.run.entry import program  # noqa: E402
+import _checkout  # noqa: F401, I001 (before all others)
+from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
+from harness.run.entry import program
 
 
 @program("cont_ensemble", ContinuousConfig, learns_from=WORLD_MODEL_KEYS)

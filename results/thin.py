@@ -10,16 +10,13 @@ and Q-values stand side by side; plot_results.py reads the folders as it reads r
 import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from harness.files import write_text  # noqa: E402
-from harness.log import metrics  # noqa: E402
-from harness.log.metrics_file import read_rows  # noqa: E402
-from harness.run.entry import reported_errors  # noqa: E402
+from harness.files import write_text
+from harness.log import metrics
+from harness.log.metrics_file import read_rows
+from harness.run.entry import reported_errors
 
 
 def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,18 +10,14 @@ thresholds counts.
 """
 
 import argparse
-import sys
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])
-
-from harness.configuration.composition import load_config  # noqa: E402
-from harness.run.entry import reported_errors  # noqa: E402
-from offline_world.bandit_task import ARMS, PULLS  # noqa: E402
-from programs.bandit import build_world  # noqa: E402
+from harness.configuration.composition import load_config
+from harness.run.entry import reported_errors
+from offline_world.bandit_task import ARMS, PULLS
+from programs.bandit import build_world
 
 THRESHOLDS = np.linspace(0.0, 0.5, 11)
 
