@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -80,7 +81,10 @@ def write_film(path: Path, pictures: Iterator[Picture], rate: float) -> None:
             # the temporary name does not tell the format
             output_params=["-f", "mp4"],
         )
-        writer.send(None)
+        with warnings.catch_warnings():
+            # the fork is followed by exec at once, which JAX's warning does not know
+            warnings.filterwarnings("ignore", r"os\.fork", RuntimeWarning)
+            writer.send(None)
         writer.send(np.ascontiguousarray(first))
         for picture in pictures:
             writer.send(np.ascontiguousarray(picture))
