@@ -56,6 +56,7 @@ class Rollouts(eqx.Module):
     next_penalty: Float[Array, "step rollout"]
     next_terminated: Bool[Array, "step rollout"]
     next_truncated: Bool[Array, "step rollout"]
+    uncertainty: Float[Array, "step rollout"]
     length: Int[Array, " rollout"]
     final_state: Float[Array, "rollout state"]
 
@@ -78,7 +79,7 @@ def collect(
     limit = settings.longest if settings.longest > 0 else world.horizon
     imagined = roll_out(policy, world, histories, row, memory, roll_key, limit)
     tape, lengths = assemble(histories, row, imagined, world.horizon + 1)
-    return tape, lengths, rollout_statistics(tape, lengths, imagined.length)
+    return tape, lengths, rollout_statistics(tape, lengths, imagined.length, imagined.uncertainty)
 
 
 def warm_up(policy: Policy, histories: HistoryStore, row: Int[Array, " rollout"]) -> PyTree:
@@ -132,6 +133,7 @@ def roll_out(
         next_penalty=jnp.zeros((steps, count)),
         next_terminated=jnp.zeros((steps, count), bool),
         next_truncated=jnp.zeros((steps, count), bool),
+        uncertainty=jnp.zeros((steps, count)),
         length=jnp.zeros(count, jnp.int32),
         final_state=here.state,
     )
@@ -161,6 +163,7 @@ def roll_out(
             next_penalty=out.next_penalty.at[i].set(imagined.raw_reward - imagined.reward),
             next_terminated=out.next_terminated.at[i].set(imagined.terminated),
             next_truncated=out.next_truncated.at[i].set(truncated),
+            uncertainty=out.uncertainty.at[i].set(imagined.uncertainty),
             length=out.length + alive.astype(jnp.int32),
             final_state=jnp.where(alive[:, None], imagined.next_state, out.final_state),
         )

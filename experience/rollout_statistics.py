@@ -21,12 +21,21 @@ class RolloutStats(eqx.Module):
     horizon_q75: Float[Array, ""]
     horizon_q100: Float[Array, ""]
     data_size: Int[Array, ""]
+    # of the imagined steps; 0 where there is none
+    uncertainty_mean: Float[Array, ""]
+    uncertainty_max: Float[Array, ""]
 
 
 def rollout_statistics(
-    tape: Tape, lengths: Int[Array, " rollout"], imagined_steps: Int[Array, " rollout"]
+    tape: Tape,
+    lengths: Int[Array, " rollout"],
+    imagined_steps: Int[Array, " rollout"],
+    uncertainty: Float[Array, "step rollout"],
 ) -> RolloutStats:
-    """Of episodes end to end in `tape`, `lengths` rows each, the last steps of them imagined."""
+    """Of episodes end to end in `tape`, `lengths` rows each, the last steps of them imagined.
+
+    `uncertainty` is that of every imagined step, of which the first `imagined_steps` count.
+    """
     count = lengths.shape[0]
     end = jnp.cumsum(lengths)
     place = jnp.arange(tape.start.shape[0])
@@ -37,6 +46,8 @@ def rollout_statistics(
     returns = jax.ops.segment_sum(reward, episode, num_segments=count + 1)[:count]
     transitions = (lengths - 1).astype(jnp.float32)
     horizon = imagined_steps.astype(jnp.float32)
+    alive = jnp.arange(uncertainty.shape[0])[:, None] < imagined_steps[None]
+    uncertainty = jnp.where(alive, uncertainty, 0.0)
     q25, q50, q75, q100 = jnp.quantile(horizon, jnp.array([0.25, 0.5, 0.75, 1.0]))
     return RolloutStats(
         return_mean=returns.mean(),
@@ -49,4 +60,6 @@ def rollout_statistics(
         horizon_q75=q75,
         horizon_q100=q100,
         data_size=(lengths - 1).sum(),
+        uncertainty_mean=uncertainty.sum() / jnp.maximum(horizon.sum(), 1.0),
+        uncertainty_max=uncertainty.max(),
     )

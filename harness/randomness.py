@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     SAMPLE = 2
     UPDATE = 3
     EVALUATE = 4
+    INSPECT = 5
 
 
 def key_for(seed: int, purpose: Purpose) -> PRNGKeyArray:

@@ -6,10 +6,12 @@ from typing import Generic, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from online_rl.batch import Batch
 from online_rl.networks import Network
+from online_rl.optimiser import SplitState
 
 #: the means of an update, by the names they are logged under
 Figures = dict[str, Float[Array, ""]]
@@ -29,6 +31,8 @@ class AbstractAgent(eqx.Module, Generic[Learner]):
 
     #: stands for the previous action at an episode's start
     first_action: eqx.AbstractVar[tuple[float, ...]]
+    #: its learning rates by name, each a function of the updates done
+    rates: eqx.AbstractVar[tuple[tuple[str, optax.Schedule], ...]]
 
     @abstractmethod
     def init(self, key: PRNGKeyArray) -> Learner:
@@ -41,6 +45,14 @@ class AbstractAgent(eqx.Module, Generic[Learner]):
     @abstractmethod
     def with_networks(self, learner: Learner, networks: PyTree) -> Learner:
         """A learner that goes on from `networks`, with its own optimisers and counters."""
+
+    @abstractmethod
+    def trained(self, learner: Learner) -> dict[str, tuple[Network, SplitState]]:
+        """The networks that gradients change, with what their optimisers remember, by name."""
+
+    def schedules(self, learner: Learner) -> dict[str, Float[Array, ""]]:
+        """What changes with the updates by plan, by name."""
+        return {name: jnp.asarray(rate(learner.updates)) for name, rate in self.rates}
 
     @abstractmethod
     def acting(self, learner: Learner) -> Network:

@@ -14,7 +14,7 @@ from memory import MemorySettings
 from memory.recurrence import Strategy
 from online_rl.dqn import DQNAgent, DQNSettings
 from online_rl.encoders import AbstractEncoder, RecurrentEncoder, StateEncoder
-from online_rl.optimiser import SplitOptimiser, agent_optimiser
+from online_rl.optimiser import SplitOptimiser, agent_optimiser, learning_rate
 from online_rl.sac import SACAgent, SACSettings
 
 MakeEncoder = Callable[[PRNGKeyArray], AbstractEncoder]
@@ -64,6 +64,7 @@ def bandit_agent(config: BanditConfig, arms: int) -> DQNAgent:
         optimiser=_split_optimiser(train, (train.enc_lr, train.head_lr), train.lr_ratio),
         # an episode starts as if arm 0 had been pulled
         first_action=(1.0,) + (0.0,) * (arms - 1),
+        rates=_rates(train, enc_lr=train.lr_ratio, head_lr=train.lr_ratio),
     )
 
 
@@ -99,6 +100,15 @@ def _split_optimiser(
     )
 
 
+def _rates(train: TrainConfig, **ratios: float) -> tuple[tuple[str, optax.Schedule], ...]:
+    """The schedule of each of these keys of `train`, which falls to its ratio."""
+    return tuple(
+        (key, learning_rate(getattr(train, key), ratio, train.grad_steps))
+        for key, ratio in ratios.items()
+        if hasattr(train, key)
+    )
+
+
 def _sac(
     config: ContConfig | MarkovConfig,
     make_encoder: MakeEncoder,
@@ -129,4 +139,14 @@ def _sac(
         critic_optimiser=_split_optimiser(train, critic_lrs, train.critic_lr_ratio),
         alpha_optimiser=optax.adam(train.alpha_lr),
         first_action=(0.0,) * action_dim,
+        # the recurrent agent's keys, or the Markov agent's
+        rates=_rates(
+            train,
+            critic_enc_lr=train.critic_lr_ratio,
+            critic_head_lr=train.critic_lr_ratio,
+            critic_lr=train.critic_lr_ratio,
+            actor_enc_lr=train.actor_lr_ratio,
+            actor_head_lr=train.actor_lr_ratio,
+            actor_lr=train.actor_lr_ratio,
+        ),
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from online_rl import losses
@@ -46,6 +47,7 @@ class DQNAgent(AbstractAgent[DQNLearner]):
     make_encoder: Callable[[PRNGKeyArray], AbstractEncoder] = eqx.field(static=True)
     optimiser: SplitOptimiser = eqx.field(static=True)
     first_action: tuple[float, ...] = eqx.field(static=True)
+    rates: tuple[tuple[str, optax.Schedule], ...] = eqx.field(static=True, default=())
 
     def init(self, key):
         encoder_key, head_key = jax.random.split(key)
@@ -65,6 +67,12 @@ class DQNAgent(AbstractAgent[DQNLearner]):
 
     def with_networks(self, learner, networks):
         return eqx.tree_at(self.networks, learner, networks)
+
+    def trained(self, learner):
+        return {"": (learner.online, learner.optimiser_state)}
+
+    def schedules(self, learner):
+        return super().schedules(learner) | {"epsilon": self.epsilon(learner)}
 
     def acting(self, learner):
         return learner.online
@@ -120,7 +128,6 @@ class DQNAgent(AbstractAgent[DQNLearner]):
             "q_mean": losses.masked_mean(result.q, rows.mask),
             "target_mean": losses.masked_mean(result.target, rows.mask),
             "target_network_mean": losses.masked_mean(result.next_value, rows.mask),
-            "epsilon": self.epsilon(learner),
         }
         target = polyak(learner.target, online, s.target_tau)
         after = DQNLearner(

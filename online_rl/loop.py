@@ -12,6 +12,7 @@ from harness.errors import LostDirectoryError
 from harness.log import metrics
 from harness.log.logger import FanOut, Logger
 from harness.run.interrupts import Pending
+from harness.run.timer import Clock
 from online_rl.agent import Learner
 from online_rl.updates import UpdateMany
 
@@ -56,16 +57,21 @@ class Schedule:
         """Updates in one dispatch."""
         return max(SMALLEST_DISPATCH, self.total // MOST_ROWS)
 
+    @property
+    def evaluation_interval(self) -> int:
+        """Updates from one evaluation to the next."""
+        return max(self.total // self.eval_times, 1)
+
     def evaluation_due(self, updates: int, evaluated: int) -> bool:
         """Before training, whenever another 1/eval_times of it is done, and at the end (eq. 49)."""
-        every = max(self.total // self.eval_times, 1)
+        every = self.evaluation_interval
         if evaluated < 0 or updates >= self.total > evaluated:
             return True
         return updates // every > evaluated // every
 
 
-#: (learner, replay, round) → (replay, figures); "data_size" says what was added
-Collect = Callable[[Learner, Any, int], tuple[Any, dict[str, Any]]]
+#: (learner, replay, round) → (replay, transitions added to it, figures)
+Collect = Callable[[Learner, Any, int], tuple[Any, int, dict[str, Any]]]
 #: (learner, step) → figures, and pictures as files
 Evaluate = Callable[[Learner, int], dict[str, Any]]
 
@@ -77,6 +83,8 @@ class Parts(Generic[Learner]):
     collect: Collect[Learner]
     update_many: UpdateMany[Learner]
     evaluate: Evaluate[Learner]
+    #: what the learner looks like from inside, asked at evaluations only
+    inspect: Callable[[TrainState], dict[str, Any]]
     #: called with every state worth resuming from, and whether the run must be saved now
     save: Callable[[TrainState, bool], None]
     #: called with the present state where the run's own directory cannot be written any more
@@ -89,21 +97,24 @@ def train(
     parts: Parts[Learner],
     logger: Logger | FanOut,
     pending: Pending,
+    clock: Clock | None = None,
 ) -> TrainState[Learner]:
     """Run to `schedule.total` updates; raises Interrupted, after saving, when a signal came.
 
-    The last round is cut so that exactly the total is done, and an evaluation follows it.
+    The last round is cut so that exactly the total is done, and an evaluation follows it. `clock`
+    says for how long the run has been going.
     """
+    clock = Clock() if clock is None else clock
     figures: dict[str, float] = {}
     while True:
         if state.owed == 0:
             if schedule.evaluation_due(state.updates, state.evaluated):
-                state = _evaluate(state, parts, logger, figures)
+                state = _evaluate(state, schedule, parts, logger, clock, figures)
             if state.updates >= schedule.total:
                 _save(state, parts, True)
                 return state
-            state = _collect(state, schedule, parts, logger, figures)
-        state = _update(state, schedule, parts, logger, figures)
+            state = _collect(state, schedule, parts, logger, clock, figures)
+        state = _update(state, schedule, parts, logger, clock, figures)
         logger.progress(state.updates, schedule.total, **_shown(figures))
         _save(state, parts, pending.requested)
         pending.check(f", saved at step {state.updates}: the same command goes on from there")
@@ -111,16 +122,20 @@ def train(
 
 def _evaluate(
     state: TrainState[Learner],
+    schedule: Schedule,
     parts: Parts[Learner],
     logger: Logger | FanOut,
+    clock: Clock,
     figures: dict[str, Any],
 ) -> TrainState[Learner]:
     began = time.perf_counter()
-    result = parts.evaluate(state.learner, state.updates)
+    result = parts.evaluate(state.learner, state.updates) | parts.inspect(state)
+    result[metrics.EVAL_TIMES] = state.updates // schedule.evaluation_interval
+    result[metrics.PROGRESS] = state.updates / schedule.total
     result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
     figures |= result
     evaluated = eqx.tree_at(lambda s: s.evaluated, state, state.updates)
-    return _logged(evaluated, parts, logger, result)
+    return _logged(evaluated, parts, logger, clock, result)
 
 
 def _collect(
@@ -128,11 +143,11 @@ def _collect(
     schedule: Schedule,
     parts: Parts[Learner],
     logger: Logger | FanOut,
+    clock: Clock,
     figures: dict[str, Any],
 ) -> TrainState[Learner]:
     began = time.perf_counter()
-    replay, stats = parts.collect(state.learner, state.replay, state.rounds)
-    size = int(stats["data_size"])
+    replay, size, row = parts.collect(state.learner, state.replay, state.rounds)
     owed = min(math.ceil(size * schedule.utd), schedule.total - state.updates)
     state = TrainState(
         learner=state.learner,
@@ -143,10 +158,9 @@ def _collect(
         evaluated=state.evaluated,
         rows=state.rows,
     )
-    row = {f"train_envs/{name}": value for name, value in stats.items()}
     row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
     figures |= row
-    return _logged(state, parts, logger, row)
+    return _logged(state, parts, logger, clock, row)
 
 
 def _update(
@@ -154,6 +168,7 @@ def _update(
     schedule: Schedule,
     parts: Parts[Learner],
     logger: Logger | FanOut,
+    clock: Clock,
     figures: dict[str, Any],
 ) -> TrainState[Learner]:
     count = min(state.owed, schedule.dispatch)
@@ -169,10 +184,10 @@ def _update(
         evaluated=state.evaluated,
         rows=state.rows,
     )
-    row = {f"agent/{name}": value for name, value in averages.items()}
+    row = {metrics.AGENT + name: value for name, value in averages.items()}
     row[metrics.UPDATES_PER_SECOND] = count / seconds
     figures |= row
-    return _logged(state, parts, logger, row)
+    return _logged(state, parts, logger, clock, row)
 
 
 def _save(state: TrainState, parts: Parts, now: bool) -> None:
@@ -187,12 +202,14 @@ def _logged(
     state: TrainState[Learner],
     parts: Parts[Learner],
     logger: Logger | FanOut,
+    clock: Clock,
     row: dict[str, Any],
 ) -> TrainState[Learner]:
     counts = {
         metrics.GRAD_STEPS: state.updates,
         metrics.ROLLOUTS: state.rounds,
         metrics.ENV_STEPS: state.transitions,
+        metrics.WALL_MINUTES: clock.minutes(),
     }
     try:
         logger.log(state.updates, counts | row)

@@ -11,6 +11,11 @@ from online_rl.networks import Head, Network
 Tree = TypeVar("Tree")
 
 
+def learning_rate(lr: float, lr_ratio: float, grad_steps: int) -> optax.Schedule:
+    """A cosine from lr to lr·lr_ratio over `grad_steps` updates."""
+    return optax.cosine_decay_schedule(lr, grad_steps, alpha=lr_ratio)
+
+
 def agent_optimiser(
     lr: float,
     *,
@@ -21,7 +26,7 @@ def agent_optimiser(
     adam_eps: float,
 ) -> optax.GradientTransformation:
     """Zero NaN gradients → clip the global norm → AdamW, cosine from lr to lr·lr_ratio."""
-    schedule = optax.cosine_decay_schedule(lr, grad_steps, alpha=lr_ratio)
+    schedule = learning_rate(lr, lr_ratio, grad_steps)
     chain = optax.chain(
         optax.zero_nans(),
         optax.clip_by_global_norm(gradient_scale),

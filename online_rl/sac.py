@@ -68,6 +68,7 @@ class SACAgent(AbstractAgent[SACLearner]):
     critic_optimiser: SplitOptimiser = eqx.field(static=True)
     alpha_optimiser: optax.GradientTransformation = eqx.field(static=True)
     first_action: tuple[float, ...] = eqx.field(static=True)
+    rates: tuple[tuple[str, optax.Schedule], ...] = eqx.field(static=True, default=())
 
     def init(self, key):
         actor_key, critic_key = jax.random.split(key)
@@ -106,6 +107,12 @@ class SACAgent(AbstractAgent[SACLearner]):
             # a fixed temperature is a setting, not something learned
             loaded = eqx.tree_at(lambda le: le.log_alpha, loaded, learner.log_alpha)
         return loaded
+
+    def trained(self, learner):
+        return {
+            "actor": (learner.actor, learner.actor_state),
+            "critic": (learner.critic, learner.critic_state),
+        }
 
     def acting(self, learner):
         return learner.actor

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from catalogue.uncertainty import UNCERTAINTIES
-from experience.collector import RolloutSettings
+from experience.collector import RolloutSettings, collect
+from experience.history_store import HistoryStore
 from experience.real.bandit_envs import Played, no_history, play
 from experience.replay import TapeReplay
 from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
@@ -32,7 +33,16 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from programs.agent_files import rescue_agent
 from programs.ensemble_training import fit_and_save, fit_settings
-from programs.training import as_policy, finish, make_collect, make_save, start, train
+from programs.inspection import make_inspect
+from programs.training import (
+    as_policy,
+    episode_figures,
+    finish,
+    make_collect,
+    make_save,
+    start,
+    train,
+)
 
 
 def ensemble_path(config: BanditConfig) -> Path:
@@ -115,9 +125,11 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
             no_history(),
             RolloutSettings(config.collect.parallel_size),
             seed=config.seed,
+            group=metrics.BANDIT_ROLLOUTS,
         ),
         update_many,
-        make_bandit_test(config, agent),
+        make_bandit_test(config, agent, world),
+        make_inspect(agent, update_many),
         make_save(config, run),
         lambda state: rescue_agent(run.path.name, agent, state.learner),
     )
@@ -125,23 +137,43 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     finish_run(config, run, agent, learner, plot)
 
 
-def make_bandit_test(config: BanditConfig, agent: DQNAgent) -> loop.Evaluate[DQNLearner]:
-    """The loop's `evaluate`: greedy play on the test bandits, and what the features still tell."""
-    test = eqx.filter_jit(test_agent)
+def make_bandit_test(
+    config: BanditConfig, agent: DQNAgent, world: BanditWorld
+) -> loop.Evaluate[DQNLearner]:
+    """The loop's `evaluate`: greedy play on the test bandits and in the reward ensemble, and what
+    the features still tell."""
+    test, histories = eqx.filter_jit(test_agent), no_history()
 
     def run(learner: DQNLearner, step: int) -> dict[str, float]:
         key = key_at(config.seed, Purpose.EVALUATE, step)
-        figures = test(agent, learner, key, config.eval.real_episodes)
+        figures = test(agent, learner, world, histories, key, **episode_counts(config))
         return {name: float(value) for name, value in figures.items()}
 
     return run
 
 
+def episode_counts(config: BanditConfig) -> dict[str, int]:
+    """How many episodes `test_agent` is to play; every member of the ensemble gets as many as the
+    others, `eval.rollout_episodes` or a few more in all."""
+    members = config.collect.ensemble_size
+    each = -(-config.eval.rollout_episodes // members)
+    return {"episodes": config.eval.real_episodes, "rollouts": each * members}
+
+
 def test_agent(
-    agent: DQNAgent, learner: DQNLearner, key: jax.Array, episodes: int
+    agent: DQNAgent,
+    learner: DQNLearner,
+    world: BanditWorld,
+    histories: HistoryStore,
+    key: jax.Array,
+    *,
+    episodes: int,
+    rollouts: int,
 ) -> dict[str, jax.Array]:
-    """Figures of `episodes` greedy episodes on each test bandit, under their logged names."""
-    played = play(as_policy(agent, learner, deterministic=True), key, episodes)
+    """Figures of greedy play under their logged names: `episodes` on each test bandit, and
+    `rollouts` in `world`, a multiple of its members; `histories` are empty."""
+    policy = as_policy(agent, learner, deterministic=True)
+    played = play(policy, key, episodes)
     returns, best = played.rewards.sum(0), played.best.mean(0)
     figures = {
         metrics.TEST_RETURN_MEAN: returns.mean(),
@@ -153,7 +185,10 @@ def test_agent(
         figures[metrics.bandit(metrics.TEST_RETURN_STD, pays)] = returns[i].std()
         figures[metrics.bandit(metrics.BEST_ARM_RATE, pays)] = best[i].mean()
     rank, norm = plasticity(_features(learner, played))
-    return figures | {metrics.STABLE_RANK: rank, metrics.FEATURE_NORM: norm}
+    figures |= {metrics.STABLE_RANK: rank, metrics.FEATURE_NORM: norm}
+    settings = RolloutSettings(rollouts)
+    *_, statistics = collect(policy, world, histories, jax.random.fold_in(key, 1), settings)
+    return figures | episode_figures(statistics, metrics.BANDIT_GREEDY)
 
 
 def _features(learner: DQNLearner, played: Played) -> jax.Array:

@@ -8,6 +8,7 @@ the bandit has the same length.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,18 +21,31 @@ from experience.real.bandit_envs import no_history
 from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
 from harness.configuration.schema import BanditConfig, BanditStudyConfig
+from harness.log import metrics
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory, open_run
 from harness.run.kept_agents import keep_agents
+from harness.run.timer import Clock
 from offline_world.bandit_task import ARMS, PULLS
+from offline_world.bandit_world import BanditWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
 from programs.agent_files import rescue_agent
-from programs.bandit import build_world, ensemble_path, finish_run, test_agent
-from programs.training import make_imagine, make_save, resumed, run_loop, schedule_of, start
+from programs.bandit import build_world, ensemble_path, episode_counts, finish_run, test_agent
+from programs.inspection import norms, one_update, schedules
+from programs.training import (
+    make_imagine,
+    make_save,
+    minutes_so_far,
+    resumed,
+    rollout_figures,
+    run_loop,
+    schedule_of,
+    start,
+)
 
 
 class Learners(AbstractLearner):
@@ -54,10 +68,13 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
         for member in configs:
             run.depends_on(ensemble_path(member))
         state = stack_states([_start(member, agent) for member in configs])
+        worlds = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(build_world, configs))
+        update_many = update_together(configs, agent)
         parts = loop.Parts(
-            collect_together(configs, agent),
-            update_together(configs, agent),
-            evaluate_together(configs, agent),
+            collect_together(configs, agent, worlds),
+            update_many,
+            evaluate_together(configs, agent, worlds),
+            inspect_together(agent, update_many),
             make_save(config, run, row_axis=1),
             lambda state: _rescue(configs, agent, state),
         )
@@ -66,7 +83,8 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             open_.enter_context(Logger(one, member, resume_rows=resume_rows))
             for one, member in zip(runs, configs, strict=True)
         ]
-        state = run_loop(schedule_of(config), state, parts, FanOut(loggers))
+        clock = Clock(minutes_so_far(runs[0].metrics, resume_rows))
+        state = run_loop(schedule_of(config), state, parts, FanOut(loggers), clock)
         for i, (member, one) in enumerate(zip(configs, runs, strict=True)):
             learner = jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked)
             plot = bandit_plot(one.metrics, one.plots / "learning.png", one.path.name)
@@ -116,9 +134,10 @@ def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:
     )
 
 
-def collect_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> loop.Collect[Learners]:
-    """The loop's `collect`; its figures are arrays over the agents."""
-    worlds = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(build_world, configs))
+def collect_together(
+    configs: Sequence[BanditConfig], agent: DQNAgent, worlds: BanditWorld
+) -> loop.Collect[Learners]:
+    """The loop's `collect`; its figures are arrays over the agents, as `worlds` are."""
     histories = no_history()
     imagine = make_imagine(agent, RolloutSettings(configs[0].collect.parallel_size))
 
@@ -133,8 +152,9 @@ def collect_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> loop.C
     def run(learner, replays, round_):
         keys = _keys(configs, lambda seed: key_at(seed, Purpose.COLLECT, round_))
         replays, statistics = together((learner.stacked, worlds, keys), replays)
-        figures = {n: np.asarray(v) for n, v in vars(jax.device_get(statistics)).items()}
-        return replays, figures | {"data_size": int(figures["data_size"][0])}
+        statistics = jax.device_get(statistics)
+        figures = rollout_figures(statistics, metrics.BANDIT_ROLLOUTS)
+        return replays, int(statistics.data_size[0]), figures
 
     return run
 
@@ -172,18 +192,40 @@ def update_together(
 _UPDATE_PURPOSES = (Purpose.SAMPLE, Purpose.UPDATE)
 
 
-def evaluate_together(configs: Sequence[BanditConfig], agent: DQNAgent) -> loop.Evaluate[Learners]:
+def evaluate_together(
+    configs: Sequence[BanditConfig], agent: DQNAgent, worlds: BanditWorld
+) -> loop.Evaluate[Learners]:
     """The loop's `evaluate`; its figures are arrays over the agents."""
-    episodes = configs[0].eval.real_episodes
+    counts, histories = episode_counts(configs[0]), no_history()
 
     @eqx.filter_jit
-    def together(learner, keys):
-        return eqx.filter_vmap(lambda le, key: test_agent(agent, le, key, episodes))(learner, keys)
+    def together(learner, worlds, keys):
+        def one(learner, world, key):
+            return test_agent(agent, learner, world, histories, key, **counts)
+
+        return eqx.filter_vmap(one)(learner, worlds, keys)
 
     def run(learner, step):
         keys = _keys(configs, lambda seed: key_at(seed, Purpose.EVALUATE, step))
-        figures = jax.device_get(together(learner.stacked, keys))
+        figures = jax.device_get(together(learner.stacked, worlds, keys))
         return {name: np.asarray(value) for name, value in figures.items()}
+
+    return run
+
+
+def inspect_together(
+    agent: DQNAgent, update_many: updates.UpdateMany[Learners]
+) -> Callable[[loop.TrainState[Learners]], dict[str, Any]]:
+    """The loop's `inspect`; norms are arrays over the agents, schedules are the same for all."""
+
+    def run(state: loop.TrainState[Learners]) -> dict[str, Any]:
+        # all are as far as the first
+        first = jax.tree.map(lambda leaf: leaf[0], state.learner.stacked)
+        found: dict[str, Any] = dict(schedules(agent, first))
+        if state.rounds:
+            before, after = (agent.trained(le.stacked) for le in one_update(state, update_many))
+            found |= norms(before, after, agents=state.learner.stacked.updates.shape)
+        return found
 
     return run
 

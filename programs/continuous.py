@@ -22,6 +22,7 @@ from online_rl import loop
 from online_rl.agent import AbstractAgent
 from programs.agent_files import rescue_agent
 from programs.environment_check import try_environment
+from programs.inspection import make_inspect
 from programs.scoring import make_play, make_score
 from programs.training import (
     SampleReplay,
@@ -53,7 +54,7 @@ def train_agent(
     dataset = load_dataset(task)
     try_environment(config, task, dataset)
     with closing(make_test_envs(config, dataset)) as envs:
-        world = build_world(config, task, dataset).world
+        built = build_world(config, task, dataset)
         run.depends_on(ensemble_path(config))
         agent = make_agent(config, envs.state_dim, envs.action_dim)
         state, update_many = start(
@@ -68,7 +69,7 @@ def train_agent(
         parts = loop.Parts(
             make_collect(
                 agent,
-                world,
+                built.world,
                 load_histories(task, dataset),
                 RolloutSettings(
                     config.collect.parallel_size,
@@ -79,6 +80,13 @@ def train_agent(
             ),
             update_many,
             make_score(make_play(agent, task, envs), task, config.seed, run.plots),
+            make_inspect(
+                agent,
+                update_many,
+                seed=config.seed,
+                sample=lambda replay, key: sample(replay, key, config.train.batch_size),
+                constants=built.figures(),
+            ),
             make_save(config, run),
             lambda state: rescue_agent(run.path.name, agent, state.learner, dataset.origin),
         )

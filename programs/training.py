@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,13 +19,15 @@ from experience.rollout_statistics import RolloutStats
 from experience.tape import Tape
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from harness.errors import UserError
+from harness.log import metrics
 from harness.log.logger import FanOut, Logger
+from harness.log.metrics_file import read_rows
 from harness.randomness import Purpose, key_at
 from harness.run import checkpoint
 from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
-from harness.run.timer import Every
+from harness.run.timer import Clock, Every
 from offline_world.world import AbstractWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
@@ -106,11 +109,20 @@ def train(
     """From `state`, or the run's last checkpoint, to the end; the learner and the run's plot."""
     state, resume_rows = resumed(run, state)
     with Logger(run, config, resume_rows=resume_rows) as logger:
-        state = run_loop(schedule_of(config), state, parts, logger)
+        clock = Clock(minutes_so_far(run.metrics, resume_rows))
+        state = run_loop(schedule_of(config), state, parts, logger, clock)
         title = f"{config.dataset_name}, seed {config.seed}"
         plot = draw(run.metrics, run.plots / "learning.png", title)
         logger.image(state.updates, "plots/learning", plot)
     return state.learner, plot
+
+
+def minutes_so_far(rows: Path, resume_rows: int | None) -> float:
+    """For how long the run that goes on from these rows of its metrics had been going."""
+    if not resume_rows:
+        return 0.0
+    # none in a row of an earlier version or in one that was lost
+    return max(row.get(metrics.WALL_MINUTES) or 0.0 for row in read_rows(rows)[:resume_rows])
 
 
 def resumed(
@@ -143,10 +155,11 @@ def run_loop(
     state: loop.TrainState[Learner],
     parts: loop.Parts[Learner],
     logger: Logger | FanOut,
+    clock: Clock,
 ) -> loop.TrainState[Learner]:
     """The one loop, with signals kept until a checkpoint is saved."""
     with deferred() as pending:
-        return loop.train(state, schedule, parts, logger, pending)
+        return loop.train(state, schedule, parts, logger, pending, clock)
 
 
 def make_collect(
@@ -156,8 +169,12 @@ def make_collect(
     rollouts: RolloutSettings,
     *,
     seed: int,
+    group: str = metrics.TRAIN_ENVS,
 ) -> loop.Collect[Learner]:
-    """The loop's `collect`: rollouts of the stochastic policy, appended to the replay."""
+    """The loop's `collect`: rollouts of the stochastic policy, appended to the replay.
+
+    Their figures are logged in `group`.
+    """
 
     imagine = eqx.filter_jit(make_imagine(agent, rollouts))
 
@@ -168,8 +185,10 @@ def make_collect(
     def run(learner, replay: TapeReplay, round_: int):
         key = key_at(seed, Purpose.COLLECT, round_)
         tape, lengths, statistics = imagine(learner, world, histories, key)
-        episodes = jax.device_put((tape, lengths), replay.write.device)
-        return append(episodes, replay), _floats(statistics)
+        added = jax.device_put((tape, lengths), replay.write.device)
+        statistics = jax.device_get(statistics)
+        figures = {name: float(value) for name, value in rollout_figures(statistics, group).items()}
+        return append(added, replay), int(statistics.data_size), figures
 
     return run
 
@@ -261,5 +280,17 @@ def finish(
     keep_agents(config, run)
 
 
-def _floats(statistics) -> dict[str, float]:
-    return {name: float(value) for name, value in vars(jax.device_get(statistics)).items()}
+def rollout_figures(statistics: RolloutStats, group: str) -> dict[str, Any]:
+    """What is told of one collection, under its logged names."""
+    figures = episode_figures(statistics, group)
+    for attribute, name in metrics.ROLLOUTS_IMAGINED.items():
+        figures[group + name] = getattr(statistics, attribute)
+    return figures | {
+        metrics.UNC_ROLLOUT_MEAN: statistics.uncertainty_mean,
+        metrics.UNC_ROLLOUT_MAX: statistics.uncertainty_max,
+    }
+
+
+def episode_figures(statistics: RolloutStats, group: str) -> dict[str, Any]:
+    """Returns and lengths of whole episodes alone, under their logged names."""
+    return {group + name: getattr(statistics, a) for a, name in metrics.EPISODES.items()}

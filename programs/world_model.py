@@ -13,6 +13,7 @@ from experience.data.dataset import Dataset
 from experience.tasks import Task
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
 from harness.errors import UserError
+from harness.log import metrics
 from harness.run.array_cache import cached_array
 from harness.run.invocation import sibling_command
 from offline_world.checkpoint import load_ensemble, stored_statistics
@@ -30,6 +31,13 @@ class BuiltWorld(NamedTuple):
 
     world: World
     uncertainties: Float[np.ndarray, " row"]
+
+    def figures(self) -> dict[str, float]:
+        """What is logged of them."""
+        return {
+            metrics.UNC_TRAIN_MEAN: float(self.uncertainties.mean()),
+            metrics.UNC_THRESHOLD: float(self.world.threshold),
+        }
 
 
 def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> BuiltWorld:

@@ -121,8 +121,9 @@ def _sentence(error: Exception) -> str:
     text = _first_line(error)
     if text.startswith("Could not override 'task'"):
         return (
-            "task= belongs to the recurrent agent's base.yaml and base_no_ln.yaml, where the"
-            " domain has tuned tasks: here, give dataset_name= and the values themselves"
+            "task= holds what was tuned for the recurrent agent and belongs to its base.yaml and"
+            " base_no_ln.yaml, where the domain has tuned tasks: here, give dataset_name= and the"
+            " values themselves"
         )
     if text.startswith("Ambiguous value"):
         return f"{text}: add -m to run one job for each value, or write a list as key=[1,2]"

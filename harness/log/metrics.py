@@ -7,23 +7,28 @@ STEP = "step"
 # True in a row that stands for one that was lost, so that later rows keep their places.
 LOST = "lost"
 
-# Progress.
-ENV_STEPS = "count/env_steps"
-GRAD_STEPS = "count/grad_steps"
+# Progress. Those of the second group come with evaluations only.
+ENV_STEPS = "count/env_step"
+GRAD_STEPS = "count/grad_step"
 ROLLOUTS = "count/rollouts"
+WALL_MINUTES = "count/wall_min"
+EVAL_TIMES = "count/eval_times"
+PROGRESS = "count/progress"
+#: Before the names of an agent's schedules: learning rates, the bandit's ε.
+COUNT = "count/"
 UPDATES_PER_SECOND = "time/updates_per_second"
 COLLECT_SECONDS = "time/collect_seconds"
 EVALUATE_SECONDS = "time/evaluate_seconds"
 
-# Evaluation in the real environment: the reference protocol (every episode that ends within the
-# horizon) and, as *_first, one episode per environment.
-SCORE = "test_envs/score"
-SCORE_FIRST = "test_envs/score_first"
-TEST_RETURN_MEAN = "test_envs/return_mean"
-TEST_RETURN_STD = "test_envs/return_std"
-TEST_RETURN_FIRST_MEAN = "test_envs/return_first_mean"
-TEST_RETURN_FIRST_STD = "test_envs/return_first_std"
-TEST_LENGTH_MEAN = "test_envs/length_mean"
+# Evaluation in the real environment by the reference protocol (every episode that ends within the
+# horizon counts) and, in a group of its own, by one episode per environment.
+SCORE = "test_envs/normalized_score"
+TEST_RETURN_MEAN = "test_envs/reward"
+TEST_RETURN_STD = "test_envs/reward_std"
+TEST_LENGTH_MEAN = "test_envs/length"
+SCORE_FIRST = "test_envs_first/normalized_score"
+TEST_RETURN_FIRST_MEAN = "test_envs_first/reward"
+TEST_RETURN_FIRST_STD = "test_envs_first/reward_std"
 
 #: Scores are fractions in every file, and shown times this, as D4RL tells them.
 PERCENT = 100
@@ -34,7 +39,7 @@ def shown(name: str, value: float) -> float:
     return PERCENT * value if name.endswith(("score", "score_first")) else value
 
 
-# The bandit study: over all test bandits, and with `bandit` of each one.
+# The bandit study: over all test bandits (also TEST_RETURN_*), and of each one.
 BEST_ARM_RATE = "test_envs/best_arm_rate"
 STABLE_RANK = "agent/stable_rank"
 FEATURE_NORM = "agent/feature_norm"
@@ -42,14 +47,42 @@ FEATURE_NORM = "agent/feature_norm"
 
 def bandit(name: str, pays: float) -> str:
     """The name of a figure on the test bandit whose second arm pays with this probability."""
-    return f"{name}_p{pays}"
+    return f"{name.replace('/', '_')}/{pays}"
 
 
-# Imagined rollouts of one collection.
-HORIZON_MEAN = "train_envs/horizon_mean"
-HORIZON_Q25 = "train_envs/horizon_q25"
-HORIZON_Q50 = "train_envs/horizon_q50"
-HORIZON_Q75 = "train_envs/horizon_q75"
+# Imagined rollouts: the group of those that are learned from (the bandit has another), and of the
+# bandit's greedy ones, which are not.
+TRAIN_ENVS = "train_envs/"
+BANDIT_ROLLOUTS = "train_envs_rollout/"
+BANDIT_GREEDY = "train_envs_eval/"
+HORIZON_MEAN = "train_envs/horizon"
+HORIZON_Q25, HORIZON_Q50, HORIZON_Q75 = (
+    f"train_envs/horizon_quantile{quantile}" for quantile in (0.25, 0.5, 0.75)
+)
+
+#: Of the episodes of a collection, in its group: attribute → name.
+EPISODES = {
+    "return_mean": "reward",
+    "return_std": "reward_std",
+    "length_mean": "length",
+    "length_std": "length_std",
+}
+#: And of their imagined part.
+ROLLOUTS_IMAGINED = {
+    "horizon_mean": "horizon",
+    "horizon_q25": "horizon_quantile0.25",
+    "horizon_q50": "horizon_quantile0.5",
+    "horizon_q75": "horizon_quantile0.75",
+    "horizon_q100": "horizon_quantile1.0",
+    "data_size": "data_size",
+}
+
+# The ensemble's uncertainty: of the rows that it was trained on, where it cuts rollouts, and of the
+# steps of one collection.
+UNC_TRAIN_MEAN = "unc/train_mean"
+UNC_THRESHOLD = "unc/threshold"
+UNC_ROLLOUT_MEAN = "unc/rollout_mean"
+UNC_ROLLOUT_MAX = "unc/rollout_max"
 
 # Updates, averaged since the last row.
 CRITIC_LOSS = "agent/loss_q"
@@ -57,6 +90,9 @@ ACTOR_LOSS = "agent/loss_pi"
 ALPHA = "agent/alpha"
 Q_REAL = "agent/real_q_mean"
 Q_IMAGINED = "agent/imag_q_mean"
+
+#: Before the names of an agent's figures.
+AGENT = "agent/"
 
 # World-model training, per epoch; the holdout's figures are means over members.
 TRAIN_NLL = "train/nll"

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from harness.errors import UserError
 from harness.files import disk_errors, write_text
 from harness.log.metrics import LOST, STEP
+from harness.log.old_names import todays
 from harness.log.sink import Sink
 
 
@@ -63,7 +64,7 @@ def _first_rows(path: Path, count: int) -> list[dict[str, Any]]:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """All rows of metrics.jsonl; a torn last line is no row. Raises UserError.
 
-    Values that were not finite are None.
+    Values that were not finite are None; names of earlier versions are today's.
     """
     rows = []
     lines = path.read_bytes().splitlines(keepends=True)
@@ -85,7 +86,7 @@ def _row(line: str) -> dict[str, Any]:
         raise ValueError(f"is not JSON: {error}") from error
     if not isinstance(row, dict) or not isinstance(row.get(STEP), int):
         raise ValueError(f"is not a row of metrics: it has no {STEP!r}")
-    return row
+    return {todays(name): value for name, value in row.items()}
 
 
 def _number(value: Any) -> float | int | None:

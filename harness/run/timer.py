@@ -1,4 +1,4 @@
-"""Things that are due now and then."""
+"""What is due now and then, and for how long a run has been going."""
 
 import time
 
@@ -16,3 +16,13 @@ class Every:
             return False
         self._last = now
         return True
+
+
+class Clock:
+    """Counts on from `minutes`, those of the processes that a run was in before."""
+
+    def __init__(self, minutes: float = 0.0):
+        self._began = time.monotonic() - 60 * minutes
+
+    def minutes(self) -> float:
+        return (time.monotonic() - self._began) / 60

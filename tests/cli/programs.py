@@ -9,7 +9,7 @@ import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Every number of a run but what a clock says.
-CLOCK = "time/"
+CLOCK = ("time/", "count/wall_min")
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -65,7 +65,7 @@ def test_only_finished_agents_are_taken_unless_asked_for(runs, found, capsys):
     assert capsys.readouterr().out == ""
     assert len(find_runs([f"{runs}/a/1.0/*"], metrics.SCORE)) == 1
     assert "seed1 is unfinished: take it in with --unfinished\n" in capsys.readouterr().out
-    with pytest.raises(UserError, match="no finished run with test_envs/score is at .*nowhere"):
+    with pytest.raises(UserError, match=f"no finished run with {metrics.SCORE} is at .*nowhere"):
         find_runs([f"{runs}/nowhere"], metrics.SCORE)
 
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_left_out_with_the_reason(tmp_path, capsys):
     bare, nameless, null, torn = capsys.readouterr().out.splitlines()
     assert "bare has metrics.jsonl but no config.yaml" in bare
     assert "nameless/config.yaml has no dataset_name" in nameless
-    assert "null has no finite value of test_envs/score" in null
+    assert f"null has no finite value of {metrics.SCORE}" in null
     assert "line 2 of" in torn and "is not JSON" in torn
 
 

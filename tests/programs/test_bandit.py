@@ -12,8 +12,10 @@ from figures.run_records import find_runs
 from harness.checkout import ROOT
 from harness.errors import UserError
 from harness.log.metrics_file import read_rows
+from offline_world.bandit_world import arm_means
 from offline_world.checkpoint import load_bandit_ensemble
 from tests.cli.programs import fail, succeed, timeless
+from tests.logged_names import OURS_BANDIT, PUBLISHED_BANDIT
 
 STUDY = ("debug=true", "study.seeds=[0]", "study.penalties=[0,2.5]", "run_dir=study")
 SINGLE = ("debug=true", "seed=0", "collect.penalty_coef=2.5", "run_dir=single")
@@ -40,21 +42,34 @@ def test_ensemble_is_in_the_published_format_with_a_histogram(studied):
 
 def test_a_run_evaluates_all_test_bandits(studied):
     rows = read_rows(studied / "single/metrics.jsonl")
-    last = [row for row in rows if "test_envs/return_mean" in row][-1]
-    assert last["step"] == 20
+    last = [row for row in rows if "test_envs_reward/0.99" in row][-1]
+    assert last["step"] == 20 and last["count/progress"] == 1.0
     for pays in ("0.01", "0.15", "0.3", "0.45", "0.55", "0.7", "0.85", "0.99"):
-        assert 0 <= last[f"test_envs/return_mean_p{pays}"] <= 100
-        assert 0 <= last[f"test_envs/best_arm_rate_p{pays}"] <= 1
+        assert 0 <= last[f"test_envs_reward/{pays}"] <= 100
+        assert 0 <= last[f"test_envs_best_arm_rate/{pays}"] <= 1
     assert 1 <= last["agent/stable_rank"] <= 16 and last["agent/feature_norm"] > 0
-    sizes = [row["train_envs/data_size"] for row in rows if "train_envs/data_size" in row]
-    assert set(sizes) == {400}
+    sizes = {row.get("train_envs_rollout/data_size") for row in rows} - {None}
+    assert sizes == {400}
+    assert {name for row in rows for name in row} == PUBLISHED_BANDIT | OURS_BANDIT
+
+
+def test_greedy_episodes_in_the_reward_ensemble(studied):
+    """Two of 100 pulls, of a member each: their rewards are the members' means for an arm."""
+    row = read_rows(studied / "single/metrics.jsonl")[0]
+    path = studied / "offline_world/ckpt/bandit_debug/ensemble_seed0.eqx"
+    means = np.asarray(arm_means(load_bandit_ensemble(path, 2), 2))
+    assert row["train_envs_eval/length"] == 100 and row["train_envs_eval/length_std"] == 0
+    # penalised by 2.5 times the uncertainty, and as noisy as the members are
+    assert 100 * (means.min() - 2.5 * np.ptp(means) - 1) < row["train_envs_eval/reward"]
+    assert row["train_envs_eval/reward"] < 100 * (means.max() + 1)
     assert (studied / "single/plots/learning.png").exists()
 
 
 def test_a_penalty_lowers_imagined_returns(studied):
     def first_return(name):
         rows = read_rows(studied / name / "metrics.jsonl")
-        return next(r["train_envs/return_mean"] for r in rows if "train_envs/return_mean" in r)
+        name = "train_envs_rollout/reward"
+        return next(row[name] for row in rows if name in row)
 
     assert first_return("study/2.5_0") < first_return("study/0_0")
 
@@ -143,9 +158,9 @@ def test_other_folders_and_returns_that_are_no_numbers_are_told(tmp_path, capsys
     write_agent(tmp_path / "null", 0, 0.5, 1e-5, scale=float("nan"))
     file = tmp_path / "null/metrics.jsonl"
     file.write_text(file.read_text().replace("NaN", "null"))
-    with pytest.raises(UserError, match="no finished run with test_envs/return_mean_p0.99 is at"):
+    with pytest.raises(UserError, match="no finished run with test_envs_reward/0.99 is at"):
         find_runs([str(tmp_path)], *PANELS.values())
-    assert "null has no finite value of test_envs/return_mean_p0.99" in capsys.readouterr().out
+    assert "null has no finite value of test_envs_reward/0.99" in capsys.readouterr().out
 
 
 def test_missing_ensemble_names_the_command(studied):

@@ -25,21 +25,30 @@ from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl import loop
 from online_rl.builders import markov_agent, recurrent_agent
+from programs.inspection import make_inspect
 from programs.scoring import figures, make_play
 from programs.training import make_collect, start
+from programs.world_model import BuiltWorld
+from tests.logged_names import (
+    OURS_MARKOV,
+    OURS_RECURRENT,
+    PUBLISHED_CONTINUOUS,
+    PUBLISHED_RECURRENT,
+)
 
 LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 
 
 class Silent(FanOut):
-    """Keeps the steps of the rows only."""
+    """Keeps the steps of the rows and the names in them."""
 
     def __init__(self):
         super().__init__([])
-        self.steps = []
+        self.steps, self.names = [], {"step"}
 
     def log(self, step, row):
         self.steps.append(step)
+        self.names |= row.keys()
 
     def progress(self, *_, **__):
         pass
@@ -65,14 +74,20 @@ def lowered():
 
 
 @pytest.mark.parametrize(
-    ("name", "make_agent", "sample"),
+    ("name", "make_agent", "sample", "names"),
     [
-        ("base", recurrent_agent, TapeReplay.sample_tape),
-        ("base_markov", markov_agent, TapeReplay.sample_transitions),
+        ("base", recurrent_agent, TapeReplay.sample_tape, PUBLISHED_RECURRENT | OURS_RECURRENT),
+        (
+            "base_markov",
+            markov_agent,
+            TapeReplay.sample_transitions,
+            PUBLISHED_CONTINUOUS | OURS_MARKOV,
+        ),
     ],
 )
-def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample):
-    """Rollouts of other lengths, other numbers of updates, a fuller replay, more evaluations."""
+def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample, names):
+    """Rollouts of other lengths, other numbers of updates, a fuller replay, more evaluations; and
+    all that is logged of them has its place in the lists."""
     config = load_config(f"pendulum/{name}", ["debug=true", "collect.max_rollout_len=-1"])
     task = get_task(config.domain, config.dataset_name, config.env)
     histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
@@ -110,14 +125,22 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
             ),
             update_many,
             evaluate,
+            make_inspect(
+                agent,
+                update_many,
+                sample=lambda replay, key: sample(replay, key, 64),
+                constants=BuiltWorld(world, np.ones(3)).figures(),
+            ),
             lambda state, now: None,
             lambda state: None,
         )
         state = loop.train(state, loop.Schedule(100, 0.05, 5), parts, logger := Silent(), Pending())
         assert state.updates == 100 and state.rounds > 2 and len(owed) > 3
         assert len(set(np.diff(sorted(set(logger.steps))))) > 1, "all rounds were alike"
-        # the first evaluation and the first round compile; the second evaluation comes after them
-        assert owed[1] == owed[-1] == len(lowered), lowered[owed[1] :]
+        # the first evaluation and the first round compile; after them comes the second evaluation,
+        # the first that has data to look at the networks with
+        assert owed[2] == owed[-1] == len(lowered), lowered[owed[2] :]
+        assert logger.names == names
 
         with jax.transfer_guard("disallow"):
             learner, _ = update_many(state.replay, state.learner, 3)

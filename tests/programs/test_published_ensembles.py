@@ -105,7 +105,7 @@ def test_members_and_threshold_are_the_published_rules(hopper, tmp_path):
     best = np.argsort(mse)[:4]
     uncertainty = np.sqrt(mean[best].var(0).mean(-1))
 
-    world = build_world(config, task, load_dataset(task))
+    world, _ = build_world(config, task, load_dataset(task))
     every = load_ensemble(path, 11, 3)
     for ours, theirs in zip(
         jax.tree.leaves(world.ensemble),

@@ -97,7 +97,7 @@ from harness.run.entry import program
 def main(config, run):
     from harness.log.logger import Logger
     with Logger(run, config) as logger:
-        logger.log(3, {"test_envs/score": config.train.utd})
+        logger.log(3, {"test_envs/normalized_score": config.train.utd})
     run.finish(objective=config.train.utd)
 
 main()
