@@ -261,7 +261,7 @@ def test_the_command_in_the_message_trains_the_missing_world_model(tmp_path):
         check=True,
     )
     # the world model is found now: the next mistake is told
-    again = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "load_agent_path=configs")
+    again = fail(tmp_path, "offline_cont.py", *AGENT, *wanted, "load_agent_path=offline_world")
     assert "has no saved agent" in again
 
 

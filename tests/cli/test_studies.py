@@ -70,7 +70,7 @@ def test_mistakes_are_told_in_a_sentence(trained):
     )
     assert "dataset_name=halfcheetah-random-v2 +eval_dataset=medium-replay-v2`" in sentence
     sentence = fail(trained, "plot_ln.py", "--train_dataset", "mine", "--eval_dataset", "other")
-    assert "'mine' is not a published one" in sentence
+    assert "'mine' is of no known task" in sentence
     sentence = fail(trained, "eval_error.py", *ERRORS, "+eval_dataset=expert-v1")
     assert "eval_dataset=expert-v1 is no dataset of pendulum" in sentence
     assert "pendulum-pump-v1" in sentence
