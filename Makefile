@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 PENDULUM := --config-path=configs/pendulum --config-name=base seed=0
 
-.PHONY: demo demo-loco test test-slow lint format clean
+.PHONY: demo demo-loco gpu-check test test-slow lint format clean
 
 demo: $(VENV)/.installed
 	$(RUN) offline_world/cont_ensemble.py $(subst configs,../configs,$(PENDULUM))
@@ -32,8 +32,18 @@ test: export XLA_FLAGS += --xla_backend_optimization_level=0
 test: lint
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: lint
+test-slow: lint gpu-check
 	$(RUN) -m pytest -m 'slow or golden' -n 2 --dist loadfile
+
+# XLA's compiler for CUDA, which benchmarks/gpu_programs.py counts launches with; needs no card.
+GPU_CHECK := .cache/gpu-check
+gpu-check: $(GPU_CHECK)/.installed
+
+$(GPU_CHECK)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(GPU_CHECK) (250 MB)"
+	@$(RUN) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['gpu-check'], sep='\n')" \
+		| $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(GPU_CHECK) -r /dev/stdin
+	@touch $@
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --quiet .

@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from random_data import random_tape
 
 from catalogue.uncertainty import epi_mean
 from experience.collector import warm_up
 from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
-from experience.tape import Tape
 from harness.configuration.composition import load_config
 from harness.configuration.schema import ContConfig
 from offline_world.fit import make_step
@@ -29,7 +29,7 @@ from offline_world.scaler import Scaler, Statistics
 from offline_world.world import World, WorldState
 from online_rl import updates
 from online_rl.builders import recurrent_agent
-from programs.training import as_policy
+from programs.imagining import as_policy
 
 STATE, ACTION, HORIZON = 11, 3, 1000
 ROUNDS = 5
@@ -65,22 +65,6 @@ def report(name: str, gflop: float | None, units: int, run) -> None:
         f"{name}: {best * 1e3:.3g} ms ({1 / best:.3g}/s){share}"
         f"  [first call {compile_seconds:.1f} s, product {peak:.0f} GFLOP/s]",
         flush=True,
-    )
-
-
-def random_tape(rows: int, episode: int, state_dim: int, action_dim: int) -> Tape:
-    generator = np.random.default_rng(0)
-    start = np.arange(rows) % episode == 0
-    flags = np.zeros(rows, bool)
-    return Tape(
-        state=jnp.asarray(generator.normal(size=(rows, state_dim)), jnp.float32),
-        action=jnp.asarray(generator.uniform(-1, 1, (rows, action_dim)), jnp.float32),
-        next_reward=jnp.asarray(generator.normal(size=rows), jnp.float32),
-        next_penalty=jnp.zeros(rows),
-        start=jnp.asarray(start),
-        next_terminated=jnp.asarray(flags),
-        next_truncated=jnp.asarray(flags),
-        real=jnp.asarray(generator.uniform(size=rows) < 0.5),
     )
 
 

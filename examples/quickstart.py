@@ -20,8 +20,8 @@ from experience.tasks import get_task
 from online_rl.networks import all_q
 from online_rl.sac import SACLearner
 from programs.continuous import load_histories
+from programs.imagining import as_policy
 from programs.saved_runs import load_run, read_config
-from programs.training import as_policy
 from programs.world_model import build_world
 
 run = Path(sys.argv[1])

@@ -126,26 +126,20 @@ def roll_out(
     )
     count, state_dim = here.state.shape
     steps = min(limit, world.horizon)
-    empty = Rollouts(
-        state=jnp.zeros((steps, count, state_dim)),
-        action=jnp.zeros((steps, *here.action.shape)),
-        next_reward=jnp.zeros((steps, count)),
-        next_penalty=jnp.zeros((steps, count)),
-        next_terminated=jnp.zeros((steps, count), bool),
-        next_truncated=jnp.zeros((steps, count), bool),
-        uncertainty=jnp.zeros((steps, count)),
-        length=jnp.zeros(count, jnp.int32),
-        final_state=here.state,
-    )
+    action_dim = here.action.shape[1]
+    # one array of all that is kept of a step, which one launch can write: state, action, reward,
+    # penalty, uncertainty, and as 0 or 1 whether it ended its rollout and how
+    records = jnp.zeros((steps, count, state_dim + action_dim + 5))
 
     def going(carry):
         i, world_state, *_ = carry
         return (i < steps) & ~world_state.done.all()
 
     def step(carry):
-        i, world_state, last_action, last_reward, start, memory, out = carry
+        i, world_state, last_action, last_reward, memory, records, length, final_state = carry
         act_key, world_key = jax.random.split(jax.random.fold_in(key, i))
         alive = ~world_state.done
+        start = ~begun & (i == 0)
         observed = observation(
             world_state.state,
             last_action,
@@ -156,28 +150,43 @@ def roll_out(
         action, memory = policy.act(observed, start, memory, act_key)
         after, imagined = world.step(world_state, action, world_key)
         truncated = imagined.truncated | (i + 1 >= limit)
-        out = Rollouts(
-            state=out.state.at[i].set(world_state.state),
-            action=out.action.at[i].set(action),
-            next_reward=out.next_reward.at[i].set(imagined.raw_reward),
-            next_penalty=out.next_penalty.at[i].set(imagined.raw_reward - imagined.reward),
-            next_terminated=out.next_terminated.at[i].set(imagined.terminated),
-            next_truncated=out.next_truncated.at[i].set(truncated),
-            uncertainty=out.uncertainty.at[i].set(imagined.uncertainty),
-            length=out.length + alive.astype(jnp.int32),
-            final_state=jnp.where(alive[:, None], imagined.next_state, out.final_state),
+        columns = (
+            imagined.raw_reward,
+            imagined.raw_reward - imagined.reward,
+            imagined.uncertainty,
+            imagined.terminated.astype(jnp.float32),
+            truncated.astype(jnp.float32),
         )
+        record = jnp.concatenate([world_state.state, action, jnp.stack(columns, axis=1)], axis=1)
+        records = records.at[i].set(record)
+        length = length + alive.astype(jnp.int32)
+        final_state = jnp.where(alive[:, None], imagined.next_state, final_state)
         # a finished rollout stays as it is, so that its flags remain set
         after = jax.tree.map(
             lambda new, old: jnp.where(alive.reshape(-1, *[1] * (new.ndim - 1)), new, old),
             after,
             world_state,
         )
-        start = jnp.zeros_like(start)
-        return i + 1, after, action, imagined.raw_reward, start, memory, out
+        reward = imagined.raw_reward
+        return i + 1, after, action, reward, memory, records, length, final_state
 
-    carry = (0, world_state, previous.action, previous.next_reward, ~begun, memory, empty)
-    return jax.lax.while_loop(going, step, carry)[-1]
+    length = jnp.zeros(count, jnp.int32)
+    before = previous.action, previous.next_reward
+    carry = (0, world_state, *before, memory, records, length, here.state)
+    *_, records, length, final_state = jax.lax.while_loop(going, step, carry)
+    state, action, others = jnp.split(records, [state_dim, state_dim + action_dim], axis=-1)
+    reward, penalty, uncertainty, terminated, truncated = jnp.moveaxis(others, -1, 0)
+    return Rollouts(
+        state=state,
+        action=action,
+        next_reward=reward,
+        next_penalty=penalty,
+        next_terminated=terminated > 0,
+        next_truncated=truncated > 0,
+        uncertainty=uncertainty,
+        length=length,
+        final_state=final_state,
+    )
 
 
 def assemble(
@@ -188,7 +197,8 @@ def assemble(
     lengths = before + imagined.length + 1
     end = jnp.cumsum(lengths)
     place = jnp.arange(row.shape[0] * longest)
-    episode = jnp.minimum(jnp.searchsorted(end, place, side="right"), row.shape[0] - 1)
+    episode = jnp.searchsorted(end, place, side="right", method="scan_unrolled")
+    episode = jnp.minimum(episode, row.shape[0] - 1)
     within = place - (end - lengths)[episode]
     # the final row repeats the flags, action and reward of the last transition
     source = jnp.minimum(within, lengths[episode] - 2)

@@ -39,7 +39,7 @@ def rollout_statistics(
     count = lengths.shape[0]
     end = jnp.cumsum(lengths)
     place = jnp.arange(tape.start.shape[0])
-    episode = jnp.searchsorted(end, place, side="right")
+    episode = jnp.searchsorted(end, place, side="right", method="scan_unrolled")
     is_final = place == (end - 1)[jnp.minimum(episode, count - 1)]
     reward = jnp.where(is_final, 0.0, tape.learned_reward)
     # rows past the last episode belong to segment `count`, which is dropped

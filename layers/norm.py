@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from layers.backend import on_cpu
+
 EPSILON = 1e-5
 
 
@@ -49,9 +51,14 @@ def _backward(slope, residuals, grad):
     wide_scale = _over_features(scale, x)
     if slope != 1.0:
         grad = jnp.where(unit * wide_scale + _over_features(offset, x) > 0, grad, slope * grad)
-    mean_grad = jnp.tensordot(scale, grad, (0, 0)) / scale.size
-    mean_grad_unit = jnp.tensordot(scale, grad * unit, (0, 0)) / scale.size
-    grad_x = inverse_std * (grad * wide_scale - mean_grad[None] - unit * mean_grad_unit[None])
+    if on_cpu():
+        mean_grad = jnp.tensordot(scale, grad, (0, 0))[None] / scale.size
+        mean_grad_unit = jnp.tensordot(scale, grad * unit, (0, 0))[None] / scale.size
+    else:
+        # written so that one kernel can hold them and what follows
+        mean_grad = (wide_scale * grad).mean(0, keepdims=True)
+        mean_grad_unit = (wide_scale * grad * unit).mean(0, keepdims=True)
+    grad_x = inverse_std * (grad * wide_scale - mean_grad - unit * mean_grad_unit)
     batch = tuple(range(1, x.ndim))
     return grad_x, (grad * unit).sum(batch), grad.sum(batch)
 

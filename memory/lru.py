@@ -17,16 +17,15 @@ class LRU(eqx.Module):
     """h_t = λ ⊙ h_{t−1}(1 − start_t) + e^γ ⊙ (B x_t),  y_t = Re(C h_t) + D ⊙ x_t,
     with λ = exp(−exp(ν) + i exp(θ)).
 
-    B and C are complex, kept as real parts and applied as one real matrix product each.
+    B and C are complex and applied as one real matrix product each: `b` holds the real and the
+    imaginary part of B, `c` the real and minus the imaginary part of C.
     """
 
     nu_log: Float[Array, " hidden"]
     theta_log: Float[Array, " hidden"]
     gamma_log: Float[Array, " hidden"]
-    b_real: Float[Array, "hidden model"]
-    b_imag: Float[Array, "hidden model"]
-    c_real: Float[Array, "model hidden"]
-    c_imag: Float[Array, "model hidden"]
+    b: Float[Array, "2 hidden model"]
+    c: Float[Array, "model 2 hidden"]
     d: Float[Array, " model"]
     strategy: Strategy = eqx.field(static=True)
 
@@ -45,12 +44,10 @@ class LRU(eqx.Module):
         self.nu_log = jnp.log(-0.5 * jnp.log(radius * (r_max**2 - r_min**2) + r_min**2))
         self.theta_log = jnp.log(6.28 * phase)
         self.gamma_log = 0.5 * jnp.log(1.0 - jnp.exp(-2.0 * jnp.exp(self.nu_log)))
-        self.b_real, self.b_imag = (
-            jax.random.normal(k, (d_hidden, d_model)) / (2.0 * d_model) ** 0.5 for k in keys[1:3]
-        )
-        self.c_real, self.c_imag = (
-            jax.random.normal(k, (d_model, d_hidden)) / d_hidden**0.5 for k in keys[3:5]
-        )
+        b = [jax.random.normal(k, (d_hidden, d_model)) for k in keys[1:3]]
+        c_real, c_imag = (jax.random.normal(k, (d_model, d_hidden)) for k in keys[3:5])
+        self.b = jnp.stack(b) / (2.0 * d_model) ** 0.5
+        self.c = jnp.stack([c_real, -c_imag], axis=1) / d_hidden**0.5
         self.d = jax.random.normal(keys[5], (d_model,))
         self.strategy = strategy
 
@@ -64,18 +61,15 @@ class LRU(eqx.Module):
         modulus = jnp.exp(-jnp.exp(self.nu_log))
         angle = jnp.exp(self.theta_log)
         decay = modulus * jnp.cos(angle), modulus * jnp.sin(angle)
-        gain = jnp.exp(self.gamma_log)[:, None]
-        u = x @ jnp.concatenate([gain * self.b_real, gain * self.b_imag]).T
-        real, imaginary = jnp.split(u, 2, axis=1)
+        b = jnp.exp(self.gamma_log)[None, :, None] * self.b
+        real, imaginary = jnp.split(x @ b.reshape(-1, b.shape[-1]).T, 2, axis=1)
         h = recurrence(decay, (real, imaginary), start, (h0[0], h0[1]), self.strategy)
         return jnp.concatenate(h, axis=1)
 
     def output(
         self, h: Float[Array, "time re_im"], x: Float[Array, "time model"]
     ) -> Float[Array, "time model"]:
-        return h @ jnp.concatenate([self.c_real, -self.c_imag], axis=1).T + jax.vmap(
-            jnp.multiply, (None, 0)
-        )(self.d, x)
+        return h @ self.c.reshape(self.c.shape[0], -1).T + self.d[None] * x
 
 
 class LRUBlock(eqx.Module):

@@ -1,7 +1,7 @@
 """The resettable linear recurrence  h_t = λ ⊙ h_{t−1} · (1 − start_t) + u_t  over complex h
 (eq. 28).
 
-One definition, three ways to run it, all on pairs of real arrays (re, im): complex scans compile
+One definition, four ways to run it, all on pairs of real arrays (re, im): complex scans compile
 six times slower in XLA. The gradient of a linear recurrence is the same recurrence backwards in
 time, so every strategy serves both directions and no intermediate result is stored for it.
 """
@@ -12,9 +12,12 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
-Strategy = Literal["auto", "sequential", "chunked", "associative"]
+from layers.backend import on_cpu
+
+Strategy = Literal["auto", "sequential", "chunked", "blocks", "associative"]
 #: (real, imaginary) parts of a complex array.
 Pair = tuple[Float[Array, "..."], Float[Array, "..."]]
 
@@ -56,7 +59,7 @@ def pick_strategy(strategy: Strategy, length: int) -> Strategy:
         return strategy
     if length <= SHORT:
         return "sequential"
-    return "chunked" if jax.default_backend() == "cpu" else "associative"
+    return "chunked" if on_cpu() else "blocks"
 
 
 def _sequential(decay, inputs, keep, initial):
@@ -108,7 +111,82 @@ def _chunked(decay, inputs, keep, initial):
     return jax.tree.map(lambda f: f.reshape(count * rows, width)[:length], full)
 
 
-_RUN = {"sequential": _sequential, "chunked": _chunked, "associative": _associative}
+def _blocks(decay, inputs, keep, initial, *, conjugated=False):
+    """A few large kernels instead of many small ones: what an accelerator is fastest at.
+
+    Within blocks, and then among the blocks' ends, h_t = Σ_s λ^(t−s) u_s over the rows s ≤ t of t's
+    episode, written out as a sum. T rows in blocks of R cost T·R + (T/R)² products, fewest for
+    R³ = 2T.
+    """
+    length, width = inputs[0].shape
+    rows = 1 << math.ceil(math.log2(2 * length) / 3)
+    count = -(-length // rows)
+
+    def blocks(x):
+        x = jnp.pad(x, [(0, count * rows - length)] + [(0, 0)] * (x.ndim - 1))
+        return x.reshape(count, rows, *x.shape[1:])
+
+    # rows of one episode have one number, and 0 is the episode that `initial` belongs to
+    episode = blocks(jnp.cumsum((keep == 0.0).astype(jnp.int32)))
+    before = jnp.concatenate([jnp.zeros_like(episode[:1, 0]), episode[:-1, -1]])
+    # λ^0 … λ^R, then λ^0, λ^R, λ^2R, … in one table: looked up, which is no launch as a slice is
+    table = power(decay, np.concatenate([np.arange(rows + 1), rows * np.arange(count)]))
+    table = conjugate(table) if conjugated else table
+    u, lag, back = jax.tree.map(blocks, inputs), _lags(rows), _lags(count) - 1
+
+    # the ends once more, on their own: cutting them out of `local` would cost as many launches
+    sums = jax.vmap(_sum_of_past, (None, None, None, 0, 0, 0))
+    ends = sums(table, lag[-1:], 0, u, episode, episode[:, -1:])
+    ends = jax.tree.map(lambda h: h[:, 0], ends)
+    entering = _sum_of_past(table, back, rows + 1, ends, episode[:, -1], before)
+    from_start = jax.vmap(times, (0, None))(_entries(table, rows + 1 + np.arange(count)), initial)
+    entering = add(entering, mask((before == 0).astype(u[0].dtype)[:, None], from_start))
+    reached = (episode == before[:, None]).astype(u[0].dtype)[..., None]
+    carried = jax.vmap(jax.vmap(times, (0, None)), (None, 0))(
+        _entries(table, 1 + np.arange(rows)), entering
+    )
+    full = add(sums(table, lag, 0, u, episode, episode), mask(reached, carried))
+    return jax.tree.map(lambda h: h.reshape(count * rows, width)[:length], full)
+
+
+def _lags(rows: int) -> np.ndarray:
+    """How many rows back the second index lies from the first."""
+    return np.subtract.outer(np.arange(rows), np.arange(rows))
+
+
+def _entries(table: Pair, place: np.ndarray) -> Pair:
+    return table[0][place], table[1][place]
+
+
+def _sum_of_past(table, lag, first, inputs, episode, now):
+    """Σ_s p[lag[t, s]] u_s over the rows s with a lag from 0 whose `episode` is t's `now`.
+
+    p are the entries of `table` from `first` on.
+    """
+    counted = (now[:, None] == episode[None]) & (lag >= 0)
+    factor = _entries(table, first + np.maximum(lag, 0))
+    terms = times(factor, jax.tree.map(lambda u: u[None], inputs))
+    return jax.tree.map(lambda t: jnp.where(counted[..., None], t, 0.0).sum(1), terms)
+
+
+def power(base: Pair, exponent: np.ndarray) -> Pair:
+    """base^exponent by squaring, (exponent, width) each."""
+    shape = (len(exponent), *base[0].shape)
+    result = jnp.ones(shape), jnp.zeros(shape)
+    for bit in range(int(exponent.max()).bit_length()):
+        is_set = ((exponent >> bit) & 1 == 1)[:, None]
+        wide = jax.tree.map(lambda b: jnp.broadcast_to(b, shape), base)
+        result = jax.tree.map(partial(jnp.where, is_set), times(result, wide), result)
+        base = times(base, base)
+    return result
+
+
+_RUN = {
+    "sequential": _sequential,
+    "chunked": _chunked,
+    "blocks": _blocks,
+    "associative": _associative,
+}
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -127,7 +205,12 @@ def _recur_backward(strategy, residuals, grad):
     ahead = jnp.concatenate([keep[1:], jnp.zeros(1)])
     reverse = partial(jnp.flip, axis=0)
     zero = jax.tree.map(jnp.zeros_like, initial)
-    adjoint = _RUN[strategy](conjugate(decay), jax.tree.map(reverse, grad), reverse(ahead), zero)
+    problem = jax.tree.map(reverse, grad), reverse(ahead), zero
+    if strategy == "blocks":
+        # the powers of λ that the states took, not those of its conjugate once more
+        adjoint = _blocks(decay, *problem, conjugated=True)
+    else:
+        adjoint = _RUN[strategy](conjugate(decay), *problem)
     adjoint = jax.tree.map(reverse, adjoint)
     previous = jax.tree.map(lambda h0, h: jnp.concatenate([h0[None], h[:-1]]), initial, states)
     grad_decay = times(jax.vmap(mask)(keep, adjoint), conjugate(previous))

@@ -11,10 +11,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from harness.log.compiling import announced
+from layers.backend import on_cpu
 from offline_world.criterion import Criterion, holdout_scores
 from offline_world.modules import Ensemble, nll
 from offline_world.shuffle import permuted
 from offline_world.split import Data
+
+#: Steps whose rows are found together: finding them takes a loop of its own.
+STEPS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,23 @@ class FitSettings:
     epochs: int | None
 
     def optimiser(self) -> optax.GradientTransformation:
-        return optax.adamw(self.lr, weight_decay=self.weight_decay)
+        """AdamW; off a CPU the many small arrays are one vector, a launch and not a dozen.
+
+        A training that was interrupted goes on only where the form is the same.
+        """
+        if on_cpu():
+            return optax.adamw(self.lr, weight_decay=self.weight_decay)
+        adam = optax.scale_by_adam()
+        return optax.chain(
+            optax.partition({True: adam, False: optax.flatten(adam)}, _are_large),
+            optax.add_decayed_weights(self.weight_decay),
+            optax.scale_by_learning_rate(self.lr),
+        )
+
+
+def _are_large(parameters):
+    """Which arrays are matrices: (member, in, out)."""
+    return jax.tree.map(lambda p: p.ndim > 2, parameters)
 
 
 class FitState(eqx.Module):
@@ -90,6 +111,8 @@ def compiled_epoch(
         data, key = frozen
         return fit_epoch(settings, state, data, key)
 
+    epoch = announced("an epoch of the world model's training", epoch)
+
     def run(state: FitState) -> tuple[FitState, EpochReport]:
         state, figures = epoch((data, key), state)
         return state, EpochReport(
@@ -115,21 +138,30 @@ def fit_epoch(
     step, steps = make_step(settings.optimiser()), math.ceil(count / batch_size)
     order_keys = jax.random.split(jax.random.fold_in(key, state.epoch), ensemble.size)
 
-    def batch(i):
-        place = (i * batch_size + jnp.arange(batch_size)).astype(jnp.uint32)
-        weight = (place < count).astype(jnp.float32)
-        place = jnp.minimum(place, jnp.uint32(count - 1))
-        rows = jax.vmap(permuted, (None, None, 0))(place, count, order_keys)
-        x, y = jnp.split(data.train[rows], [ensemble.in_size], axis=-1)
-        return x, y, weight
+    def several(i, carry):
+        """`STEPS_AT_ONCE` steps, or what is left of them, on orders that are found together."""
+        first = i * STEPS_AT_ONCE
+        place = first * batch_size + jnp.arange(STEPS_AT_ONCE * batch_size)
+        place = jnp.minimum(place.astype(jnp.uint32), jnp.uint32(count - 1))
+        orders = jax.vmap(permuted, (None, None, 0))(place, count, order_keys)
 
-    def body(i, carry):
-        ensemble, optimiser_state, total = carry
-        ensemble, optimiser_state, loss = step(ensemble, optimiser_state, *batch(i))
-        return ensemble, optimiser_state, total + loss
+        def one(j, carry):
+            ensemble, optimiser_state, total = carry
+            rows = jax.lax.dynamic_slice_in_dim(orders, j * batch_size, batch_size, axis=1)
+            x, y = jnp.split(data.train[rows], [ensemble.in_size], axis=-1)
+            weight = (first + j) * batch_size + jnp.arange(batch_size) < count
+            ensemble, optimiser_state, loss = step(
+                ensemble, optimiser_state, x, y, weight.astype(jnp.float32)
+            )
+            return ensemble, optimiser_state, total + loss
+
+        return jax.lax.fori_loop(0, jnp.minimum(STEPS_AT_ONCE, steps - first), one, carry)
 
     ensemble, optimiser_state, total = jax.lax.fori_loop(
-        0, steps, body, (ensemble, state.optimiser_state, jnp.zeros(()))
+        0,
+        -(-steps // STEPS_AT_ONCE),
+        several,
+        (ensemble, state.optimiser_state, jnp.zeros(())),
     )
     score = holdout_scores(ensemble, data.holdout, settings.criterion)
     improved = settings.criterion.improved(state.best_score, score)

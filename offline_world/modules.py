@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from layers import Block, Linear
+from layers.backend import on_cpu
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 0.25
 
@@ -71,8 +72,9 @@ class Member(eqx.Module):
 class Ensemble(eqx.Module):
     """`size` members with stacked parameters (member axis first).
 
-    Features lead the batch inside: both factors of every product then share their leading,
-    contracted axis, the form XLA's CPU library multiplies fastest.
+    On a processor features lead the batch inside: both factors of every product then share their
+    leading, contracted axis, the form XLA's CPU library multiplies fastest. Elsewhere rows lead,
+    over whose features one kernel normalises.
     """
 
     members: Member
@@ -108,12 +110,14 @@ class Ensemble(eqx.Module):
         self, inputs: Float[Array, "*member batch in"]
     ) -> tuple[Float[Array, "member batch out"], Float[Array, "member batch out"]]:
         """Mean and log std, for inputs (batch, in) shared by all members or (member, batch, in)."""
-        features = inputs.swapaxes(-1, -2)
         per_member = 0 if inputs.ndim == 3 else None
-        outputs = eqx.filter_vmap(Member.__call__, in_axes=(eqx.if_array(0), per_member))(
-            self.members, features
-        )
-        return jax.tree.map(lambda x: x.swapaxes(-1, -2), outputs)
+        if on_cpu():
+            outputs = eqx.filter_vmap(Member.__call__, in_axes=(eqx.if_array(0), per_member))(
+                self.members, inputs.swapaxes(-1, -2)
+            )
+            return jax.tree.map(lambda x: x.swapaxes(-1, -2), outputs)
+        by_rows = jax.vmap(Member.__call__, in_axes=(None, 0))
+        return eqx.filter_vmap(by_rows, in_axes=(eqx.if_array(0), per_member))(self.members, inputs)
 
     def __call__(
         self, inputs: Float[Array, "*member batch in"]

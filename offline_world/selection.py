@@ -1,5 +1,7 @@
 """From a trained ensemble to a world: the best members and the rollout threshold (eq. 12, 16)."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,12 +30,15 @@ def row_uncertainties(
     count = inputs.shape[0]
     batches = jnp.pad(inputs, ((0, -count % ROWS_AT_ONCE), (0, 0)))
     batches = batches.reshape(-1, ROWS_AT_ONCE, inputs.shape[1])
+    measured = eqx.filter_jit(uncertainties_of)(ensemble, batches, UNCERTAINTIES[unc_type])
+    return np.asarray(measured).reshape(-1)[:count]
 
-    @eqx.filter_jit
-    def run(ensemble, batches):
-        return jax.lax.map(lambda x: UNCERTAINTIES[unc_type](*ensemble(x)), batches)
 
-    return np.asarray(run(ensemble, batches)).reshape(-1)[:count]
+def uncertainties_of(
+    ensemble: Ensemble, batches: Float[Array, "count batch in"], measure: Callable
+) -> Float[Array, "count batch"]:
+    """The uncertainty of batches of inputs, one batch after another. Pure: compile it."""
+    return jax.lax.map(lambda x: measure(*ensemble(x)), batches)
 
 
 def rollout_threshold(uncertainties: Float[np.ndarray, " row"], quantile: float) -> float:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from harness.log.compiling import announced
 from harness.randomness import Purpose, key_for
 from online_rl.agent import Figures, Learner
 from online_rl.batch import Batch
@@ -35,6 +36,7 @@ def on_device(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[
         replay, sample_key, update_key, count = frozen
         return sampled_updates(update, sample, replay, sample_key, update_key, count, learner)
 
+    run = announced("the update", run)
     keys = key_for(seed, Purpose.SAMPLE), key_for(seed, Purpose.UPDATE)
 
     def update_many(replay, learner, count):
@@ -82,6 +84,7 @@ def from_host(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[
 
         return _loop(update, batch, update_key, learner, count)
 
+    run = announced("the update", run)
     sample_key = jax.device_put(key_for(seed, Purpose.SAMPLE), host)
     update_key = key_for(seed, Purpose.UPDATE)
 
@@ -106,17 +109,19 @@ def _loop(update, batch, update_key, learner, count):
         key = jax.random.fold_in(update_key, learner.updates)
         return update(learner, batch(i, learner.updates), key)
 
-    # traced once, for the figures' shapes and for the loop: tracing takes longer than an update
+    # traced once, for the figures' names and for the loop: tracing takes longer than an update
     one: Any = eqx.filter_closure_convert(update_once, learner, jnp.zeros_like(count))
-    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), one.out_struct[1])
+    names = list(one.out_struct[1])
 
     def body(i, carry):
         learner, sums = carry
         learner, figures = one(learner, i)
-        return learner, jax.tree.map(jnp.add, sums, figures)
+        # one array of all figures: one addition to launch
+        return learner, sums + jnp.stack([figures[name] for name in names])
 
-    learner, sums = jax.lax.fori_loop(0, count, body, (learner, zeros))
-    return learner, jax.tree.map(lambda s: s / count.astype(s.dtype), sums)
+    learner, sums = jax.lax.fori_loop(0, count, body, (learner, jnp.zeros(len(names))))
+    means = sums / count.astype(sums.dtype)
+    return learner, {name: means[i] for i, name in enumerate(names)}
 
 
 def _to_host(figures):

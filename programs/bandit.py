@@ -33,9 +33,9 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from programs.agent_files import rescue_agent
 from programs.ensemble_training import fit_and_save, fit_settings
+from programs.imagining import as_policy
 from programs.inspection import make_inspect
 from programs.training import (
-    as_policy,
     episode_figures,
     finish,
     make_collect,

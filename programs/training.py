@@ -6,20 +6,19 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from catalogue import domains
-from experience.collector import Policy, RolloutSettings, collect
+from experience.collector import RolloutSettings
 from experience.data.origin import Origin
 from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
 from experience.replay_placement import place_replay
 from experience.rollout_statistics import RolloutStats
-from experience.tape import Tape
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from harness.errors import UserError
 from harness.log import metrics
+from harness.log.compiling import announced
 from harness.log.logger import FanOut, Logger
 from harness.log.metrics_file import read_rows
 from harness.randomness import Purpose, key_at
@@ -33,6 +32,7 @@ from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
 from online_rl.batch import Batch
 from programs.agent_files import load_agent, save_agent
+from programs.imagining import make_imagine
 
 AgentConfig = ContConfig | MarkovConfig | BanditConfig
 #: (replay, key, rows) → an agent's batch
@@ -176,7 +176,7 @@ def make_collect(
     Their figures are logged in `group`.
     """
 
-    imagine = eqx.filter_jit(make_imagine(agent, rollouts))
+    imagine = announced("the imagined rollouts", eqx.filter_jit(make_imagine(agent, rollouts)))
 
     @eqx.filter_jit(donate="all-except-first")
     def append(episodes, replay):
@@ -191,38 +191,6 @@ def make_collect(
         return append(added, replay), int(statistics.data_size), figures
 
     return run
-
-
-#: (learner, world, histories, key) → episodes end to end, their lengths, statistics
-Imagine = Callable[
-    [Learner, AbstractWorld, HistoryStore, PRNGKeyArray], tuple[Tape, Array, RolloutStats]
-]
-
-
-def make_imagine(agent: AbstractAgent[Learner], rollouts: RolloutSettings) -> Imagine[Learner]:
-    """A collection of the stochastic policy. Pure: compile it."""
-
-    def imagine(learner, world, histories, key):
-        policy = as_policy(agent, learner, deterministic=False)
-        return collect(policy, world, histories, key, rollouts)
-
-    return imagine
-
-
-def as_policy(agent: AbstractAgent[Learner], learner: Learner, *, deterministic: bool) -> Policy:
-    """The agent as the collector sees it."""
-
-    def act(observation, start, memory, key):
-        return agent.act(learner, observation, start, memory, key, deterministic=deterministic)
-
-    return Policy(
-        initial_memory=lambda batch: agent.initial_memory(learner, batch),
-        absorb=lambda observations, start, memory: agent.absorb(
-            learner, observations, start, memory
-        ),
-        act=act,
-        first_action=jnp.asarray(agent.first_action),
-    )
 
 
 def make_save(

@@ -16,6 +16,7 @@ from harness.errors import UserError
 from harness.log import metrics
 from harness.run.array_cache import cached_array
 from harness.run.invocation import sibling_command
+from harness.run.numerics import numerics_key
 from offline_world.checkpoint import load_ensemble, stored_statistics
 from offline_world.criterion import relative_mse
 from offline_world.modules import Ensemble
@@ -90,7 +91,7 @@ def training_uncertainties(ensemble: Ensemble, inputs: jax.Array, unc_type: str)
     weights = [np.asarray(leaf) for leaf in jax.tree.leaves(ensemble)]
     return cached_array(
         "uncertainty",
-        [unc_type, np.asarray(inputs), *weights],
+        [unc_type, numerics_key(), np.asarray(inputs), *weights],
         lambda: row_uncertainties(ensemble, inputs, unc_type),
     )
 

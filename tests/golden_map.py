@@ -57,20 +57,12 @@ def block(module, p: Params, has_ln=True):
 
 
 def _lru(module, p: Params):
-    names = ["nu_log", "theta_log", "gamma_log", "B_re", "B_im", "C_re", "C_im", "D"]
+    b = jnp.stack([p("B_re"), p("B_im")])
+    c = jnp.stack([p("C_re"), -p("C_im")], axis=1)
     return eqx.tree_at(
-        lambda m: (
-            m.nu_log,
-            m.theta_log,
-            m.gamma_log,
-            m.b_real,
-            m.b_imag,
-            m.c_real,
-            m.c_imag,
-            m.d,
-        ),
+        lambda m: (m.nu_log, m.theta_log, m.gamma_log, m.b, m.c, m.d),
         module,
-        tuple(p(n) for n in names),
+        (p("nu_log"), p("theta_log"), p("gamma_log"), b, c, p("D")),
     )
 
 

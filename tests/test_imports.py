@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -212,13 +212,27 @@ def test_adapters_are_imported_inside_functions_only():
             assert not any(is_within(n, a) for n in names for a in ADAPTERS), name
 
 
-def test_the_core_needs_no_simulator_and_no_plotting():
-    """All of it in a Python where the heavy packages cannot be found."""
-    core = [name for name in LIBRARY if name not in ADAPTERS]
-    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in sorted(HEAVY))
-    imports = f"for name in {core!r}:\n    importlib.import_module(name)"
+#: What trains and imagines, once its settings are known.
+CORE = ("layers", "memory", "catalogue", "offline_world", "online_rl", "experience")
+BESIDE_CORE = ("harness.configuration.schema", "harness.run.checkpoint", "programs.imagining")
+SETTINGS = {"hydra", "omegaconf", "rliable"}
+
+
+def assert_importable(names: Iterable[str], without: Iterable[str]) -> None:
+    """All of `names` in a Python where the packages `without` cannot be found."""
+    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in sorted(without))
+    imports = f"for name in {[*names]!r}:\n    importlib.import_module(name)"
     code = f"import sys, importlib\n{blocked}{imports}"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_nothing_needs_simulators_and_plotting_to_be_imported():
+    assert_importable((name for name in LIBRARY if name not in ADAPTERS), HEAVY)
+
+
+def test_the_core_needs_no_configuration_system_either():
+    rooms = (name for name in LIBRARY if name.split(".")[0] in CORE and name not in ADAPTERS)
+    assert_importable((*rooms, *BESIDE_CORE), HEAVY | SETTINGS)

@@ -23,6 +23,7 @@ from omegaconf.errors import (
 from yaml import YAMLError
 
 from harness.checkout import CONFIG_ROOT
+from harness.configuration import registration as registration
 from harness.configuration.debug import shrink
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.validation import validate

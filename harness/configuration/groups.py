@@ -8,8 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import SI
-
 from harness.configuration.settings import choice, choice_from, count, number
 
 
@@ -40,16 +38,16 @@ class EnsembleConfig:
     has_ln: bool = True
     # Published cap of each dataset; a dataset without one trains until its patience runs out.
     epoch_caps: dict[str, int] = field(default_factory=dict)
-    total_epochs: int | None = count(SI("${oc.select:ensemble.epoch_caps.${dataset_name},null}"))
+    total_epochs: int | None = count("${oc.select:ensemble.epoch_caps.${dataset_name},null}")
     max_epochs_since_update: int = count(5)
     improve_thres: float = number(0.01, "[0, 1)")
     batch_size: int = count(256)
     lr: float = number(1e-3, "(0, inf)")
     weight_decay: float = number(5e-5, "[0, inf)")
     # The wandb project of the ensemble's own training.
-    domain: str = SI("ensemble_${domain}")
-    save_dir: str = SI("offline_world/ckpt/${domain}")
-    plot_dir: str = SI("plt/${domain}")
+    domain: str = "ensemble_${domain}"
+    save_dir: str = "offline_world/ckpt/${domain}"
+    plot_dir: str = "plt/${domain}"
 
 
 @dataclass
@@ -130,6 +128,8 @@ class TrainConfig:
     replay: str = choice("auto", "device", "host")
     # How the recurrence is executed; auto: by backend and length.
     memory_scan: str = choice_from("auto", _strategies)
+    # Of matrix products; default is JAX's: float32 on a CPU, TF32 on an NVIDIA card.
+    matmul_precision: str = choice("default", "high", "highest")
 
 
 @dataclass
@@ -239,6 +239,12 @@ class EnvConfig:
     # Returns with the normalised scores 0 and 1.
     ref_min: float | None = None
     ref_max: float | None = None
+
+
+@dataclass
+class GPUConfig:
+    # Which parts of a program are one CUDA graph: XLA's choice, whole loops too, or none.
+    command_buffer: str = choice("default", "loops", "off")
 
 
 @dataclass

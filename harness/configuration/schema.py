@@ -1,15 +1,10 @@
-"""The typed configuration of every program, and its registration with Hydra.
+"""The typed configuration of every program.
 
-`configs/<domain>/*.yaml` start from one of the schemas stored here, which hold types and shared
-defaults in one place. Importing this module makes the schemas known to Hydra.
+`configs/<domain>/*.yaml` start from one of these schemas (`registration`), which hold types and
+shared defaults in one place. They are plain dataclasses: nothing here needs Hydra.
 """
 
-import os
 from dataclasses import dataclass, field
-
-from hydra.conf import HydraConf, RunDir, SweepDir
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
 
 from harness.configuration.groups import (
     BanditCollectConfig,
@@ -22,6 +17,7 @@ from harness.configuration.groups import (
     EnsembleConfig,
     EnvConfig,
     EvalConfig,
+    GPUConfig,
     MarkovModelConfig,
     MarkovTrainConfig,
     RecurrentModelConfig,
@@ -30,7 +26,9 @@ from harness.configuration.groups import (
     WandbConfig,
 )
 from harness.configuration.settings import choice, number
-from harness.configuration.sweeps import register_sweeps
+
+#: OmegaConf's mark of a value that the user has to give.
+MISSING = "???"
 
 
 @dataclass
@@ -51,6 +49,7 @@ class ProgramConfig:
     # Moves the directory's records aside, into earlier/<number>, and begins again.
     restart: bool = False
     engine: str = choice("mujoco", "mujoco_py")
+    gpu: GPUConfig = field(default_factory=GPUConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
@@ -112,38 +111,3 @@ class BanditStudyConfig(BanditConfig):
     """Several agents of the bandit study in one process (`bandit_study.yaml`)."""
 
     study: StudyConfig = field(default_factory=StudyConfig)
-
-
-def _hydra_defaults() -> list:
-    """Hydra's own defaults list without its loggers, which write a file and talk over JAX's."""
-    silent = ("job_logging", "hydra_logging")
-    return [
-        {group: "none" if group in silent else option for group, option in entry.items()}
-        for entry in HydraConf().defaults
-    ]
-
-
-def _register() -> None:
-    store = ConfigStore.instance()
-    store.store(name="cont_schema", node=ContConfig)
-    store.store(name="markov_schema", node=MarkovConfig)
-    store.store(name="bandit_schema", node=BanditConfig)
-    store.store(name="bandit_study_schema", node=BanditStudyConfig)
-    register_sweeps(store)
-    OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)
-    # Our run directories replace Hydra's, so it must neither change directory nor make outputs/;
-    # a sweep still needs somewhere for its record of jobs.
-    store.store(
-        group="hydra",
-        name="config",
-        node=HydraConf(
-            defaults=_hydra_defaults(),
-            run=RunDir(dir="."),
-            sweep=SweepDir(dir="${home:${run_root}}/sweeps/${now:%Y-%m-%d_%H-%M-%S}", subdir="."),
-            output_subdir=None,
-        ),
-        provider="neubay",
-    )
-
-
-_register()

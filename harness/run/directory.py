@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
@@ -147,6 +144,8 @@ def open_run(
         continued = _claim(path, program, config, relevant)
         run = RunDirectory(path, program, continued)
         if read_finished(path) is None:
+            from omegaconf import OmegaConf
+
             write_text(path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
             _write_environment(path / "environment.json", program, config)
         yield run
@@ -189,6 +188,10 @@ def set_aside(path: Path, keep: Collection[str] = ()) -> Path:
 
 def read_config(file: Path) -> dict[str, Any]:
     """A run's config.yaml as dotted keys and values; UserError if it cannot be read."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
     try:
         return flat(OmegaConf.to_container(OmegaConf.load(file)))
     except (OmegaConfBaseException, YAMLError, *_UNREADABLE) as error:

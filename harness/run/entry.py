@@ -26,6 +26,7 @@ from harness.run.directory import RunDirectory, open_run, set_aside
 from harness.run.finished import renew_copies
 from harness.run.interrupts import Interrupted, raised_at_once
 from harness.run.kept_agents import keep_agents
+from harness.run.numerics import configure_numerics
 from harness.run.surroundings import prepare
 
 _USER_ERROR = 2
@@ -70,6 +71,7 @@ def program(
                 with readable_errors():
                     config = _checked(as_config(composed, overrides, learns_from), schema, name)
                 _cache_compilations()
+                configure_numerics(config)
                 # A missing login is told before anything is loaded, and leaves no directory behind.
                 check_settings(config.wandb.mode, many_jobs=settings.mode == RunMode.MULTIRUN)
                 config_name = str(settings.job.config_name)

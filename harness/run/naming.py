@@ -6,17 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-
 from harness.configuration.schema import ProgramConfig
 
 #: Keys that change where and how a run is kept and shown, not what it learns.
 FREE_KEYS = (
     *("run_root", "run_dir", "restart", "save_agent", "save_agent_root"),
-    *("wandb", "checkpoint", "hydra", "ensemble.domain", "ensemble.plot_dir"),
+    *("gpu", "wandb", "checkpoint", "hydra", "ensemble.domain", "ensemble.plot_dir"),
 )
 # Keys that change the last digits only: they name a run, but it goes on with others.
-_EXECUTION_KEYS = ("train.replay", "train.memory_scan")
+_EXECUTION_KEYS = ("train.replay", "train.memory_scan", "train.matmul_precision")
 _NAMED_ELSEWHERE = ("seed", "dataset_name", "sweep")
 _PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")
 _LONGEST_NAME = 150
@@ -36,6 +34,8 @@ def run_name(
     """
     parts = [] if config_name in _PLAIN_CONFIGS else [config_name]
     # A sweep passes on values in Hydra's spelling (True, 1e-06), which a single run must share.
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     for override in sorted(parsed, key=lambda override: override.key_or_group):
         key = override.key_or_group

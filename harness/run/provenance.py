@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness.checkout import ROOT
+from harness.run.numerics import describe_numerics
 
 _PACKAGES = (
     "jax",
@@ -50,6 +51,7 @@ def describe_environment(domain: str, engine: str) -> dict[str, Any]:
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in jax.devices()],
         "engine": {"name": simulator, "version": versions.get(simulator.replace("_", "-"))},
+        **describe_numerics(),
         "versions": versions,
     }
 

@@ -10,7 +10,7 @@ from memory import LRUStack, MemorySettings
 from memory.recurrence import combine, recurrence, times
 from tests import golden_map
 
-STRATEGIES = ["sequential", "chunked", "associative"]
+STRATEGIES = ["sequential", "chunked", "blocks", "associative"]
 
 
 @eqx.filter_jit

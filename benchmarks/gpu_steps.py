@@ -1,0 +1,233 @@
+"""What gpu_check.py measures, step by step; each gives its figures as a dictionary."""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.random_data import random_tape
+from benchmarks.workloads import ROWS, Workloads
+from experience.history_store import HistoryStore
+from experience.replay import TapeReplay
+from experience.tasks import get_task
+from harness.configuration.schema import ContConfig
+from harness.run import checkpoint as checkpoints
+from offline_world.scaler import Scaler, Statistics
+from online_rl import updates
+
+#: Updates in one dispatch: what published runs do.
+DISPATCH = 100
+
+
+def measure(steps: str, small: bool, out: Path) -> None:
+    """Run `steps` (names, or all) in this process; the file grows with each."""
+    figures: dict[str, Any] = {}
+    bench = Bench(small)
+    for name in STEPS if steps == "all" else steps.split(","):
+        began = time.perf_counter()
+        figures[name] = STEPS[name](bench) | {"seconds": time.perf_counter() - began}
+        print(f"{name}: {figures[name]}", flush=True)
+        out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+class Bench:
+    """The programs, with arrays to run them on."""
+
+    def __init__(self, small: bool):
+        task = get_task("d4rl_loco", "hopper-medium-v2")
+        config = ContConfig(domain=task.domain, dataset_name=task.dataset_name)
+        config.ensemble.total_epochs = None
+        if small:
+            task = replace(task, horizon=20)
+            config.train.batch_size, config.train.buffer_size = 64, 5000
+            config.model.memory.d_model = config.model.memory.d_hidden = 8
+            config.model.head_d_hidden = config.ensemble.hidden_size = 8
+            config.ensemble.total_size, config.collect.ensemble_size = 4, 2
+            config.collect.parallel_size = 4
+        self.config, self.task, self.small = config, task, small
+        self.workloads = Workloads(config, task, rows=2000 if small else ROWS)
+        self.agent = self.workloads.agent
+        self.sizes = self.workloads.state_dim, self.workloads.action_dim
+        self.episode = task.horizon + 1
+        self.key = jax.random.key(0)
+        self.learner = eqx.filter_jit(self.agent.init)(self.key)
+        episodes = config.collect.parallel_size
+        self.tape = random_tape(episodes * self.episode, self.episode, *self.sizes)
+        self.lengths = jnp.full(episodes, self.episode, jnp.int32)
+        make = eqx.filter_jit(
+            lambda: TapeReplay.empty(config.train.buffer_size, *self.sizes, episodes)
+        )
+        self.append = eqx.filter_jit(
+            lambda rows, replay: replay.add(*rows), donate="all-except-first"
+        )
+        self.replay = self.append((self.tape, self.lengths), make())
+        rows = self.workloads.rows // self.episode * self.episode
+        self.histories = HistoryStore.from_tape(random_tape(rows, self.episode, *self.sizes))
+
+    def filled(self, shapes: Any) -> Any:
+        """Random numbers in the place of shapes of floats."""
+        leaves, form = jax.tree.flatten(shapes)
+        keys = jax.random.split(self.key, len(leaves))
+        return form.unflatten(
+            0.1 * jax.random.normal(k, s.shape, s.dtype) if hasattr(s, "shape") else s
+            for k, s in zip(keys, leaves, strict=True)
+        )
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    jax.block_until_ready(function())
+    return time.perf_counter() - began
+
+
+def timed(function: Callable[[], Any], times: int = 3) -> dict[str, float]:
+    """The first call, compilation included, and the best of the others, in seconds."""
+    return {"first": seconds(function), "best": min(seconds(function) for _ in range(times))}
+
+
+def device(bench: Bench) -> dict[str, Any]:
+    array = jnp.zeros((2**20 if bench.small else 2**30) // 4)
+    copy = jax.jit(lambda x: x + 1)
+    best = timed(lambda: copy(array))["best"]
+    card = jax.local_devices()[0]
+    return {
+        "device": card.device_kind,
+        "jax": jax.__version__,
+        "precision": jax.config.jax_default_matmul_precision,
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "copy_gigabytes_per_second": 2 * array.nbytes / best / 1e9,
+        "memory": card.memory_stats(),
+    }
+
+
+def update(bench: Bench) -> dict[str, float]:
+    return _updates(bench, "on_device")
+
+
+def update_from_host(bench: Bench) -> dict[str, float]:
+    """The same from a replay in the host's memory; the machine may not have it twice."""
+    return _updates(bench, "from_host")
+
+
+def _updates(bench: Bench, kind: str) -> dict[str, float]:
+    replay = bench.replay
+    if kind == "from_host":
+        replay = jax.device_put(replay, jax.local_devices(backend="cpu")[0])
+    update_many = _update_many(bench, getattr(updates, kind))
+    state = {"learner": jax.tree.map(lambda a: a.copy(), bench.learner)}
+
+    def run():
+        state["learner"], figures = update_many(replay, state["learner"], count)
+        return figures
+
+    count = 4 if bench.small else DISPATCH
+    result = timed(run)
+    return result | {"ms_per_update": 1e3 * result["best"] / count}
+
+
+def _update_many(bench: Bench, make: Callable) -> Callable:
+    def sample(replay, key):
+        return replay.sample_tape(key, bench.config.train.batch_size)
+
+    return make(bench.agent.update, sample, 0)
+
+
+def repeat(bench: Bench) -> dict[str, Any]:
+    """Ten updates twice: the digest of all that was learned must be one."""
+    digests = []
+    for _ in range(2):
+        learner = jax.tree.map(lambda a: a.copy(), bench.learner)
+        learner, _ = _update_many(bench, updates.on_device)(bench.replay, learner, 10)
+        digest = hashlib.sha256()
+        for leaf in jax.tree.leaves(bench.agent.networks(learner)):
+            digest.update(np.asarray(leaf).tobytes())
+        digests.append(digest.hexdigest()[:16])
+    return {"digest": digests[0], "same_twice": digests[0] == digests[1]}
+
+
+def add(bench: Bench) -> dict[str, float]:
+    def run():
+        bench.replay = bench.append((bench.tape, bench.lengths), bench.replay)
+        return bench.replay.write
+
+    return timed(run)
+
+
+def act(bench: Bench) -> dict[str, float]:
+    """A step of an evaluation: observations to the card, actions back."""
+    work = bench.workloads.act()
+    step = eqx.filter_jit(work.function)
+    _, observation, start, _ = work.frozen
+    observation = np.zeros(observation.shape, np.float32)
+    begun = np.zeros(start.shape, bool)
+    state = {"memory": bench.agent.initial_memory(bench.learner, len(begun))}
+
+    def run():
+        frozen = (bench.learner, observation, begun, bench.key)
+        action, state["memory"] = step(frozen, state["memory"])
+        return np.asarray(action)
+
+    return timed(run, times=20)
+
+
+def collection(bench: Bench) -> dict[str, Any]:
+    work = bench.workloads.collection()
+    world = bench.filled(work.frozen[1])
+    ones = [np.ones((2, size)) for size in bench.sizes]
+    scaler = Scaler.fit(*ones, np.ones(2), Statistics.PUBLISHED)
+    world = eqx.tree_at(lambda w: (w.threshold, w.scaler), world, (jnp.asarray(jnp.inf), scaler))
+    imagine = eqx.filter_jit(work.function)
+    frozen = bench.learner, world, bench.histories, bench.key
+    result = timed(lambda: imagine(frozen, None), times=1)
+    _, _, statistics = imagine(frozen, None)
+    return result | {"transitions": int(statistics.data_size)}
+
+
+def fit_epoch(bench: Bench) -> dict[str, float]:
+    work = bench.workloads.fit_epoch()
+    epoch = eqx.filter_jit(work.function, donate="all-except-first")
+    (data, _), fresh = work.frozen, work.donated
+    data = bench.filled(data)
+    state = {"fit": jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), fresh)}
+    state["fit"] = eqx.tree_at(lambda s: s.ensemble, state["fit"], bench.filled(fresh.ensemble))
+
+    def run():
+        state["fit"], figures = epoch((data, bench.key), state["fit"])
+        return figures
+
+    return timed(run, times=1)
+
+
+def uncertainty(bench: Bench) -> dict[str, float]:
+    work = bench.workloads.uncertainty()
+    frozen = bench.filled(work.frozen)
+    measure_all = eqx.filter_jit(work.function)
+    return timed(lambda: measure_all(frozen, None), times=1)
+
+
+def checkpoint(bench: Bench) -> dict[str, float]:
+    """Learner and replay (2.5 GiB) written and read again."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = bench.learner, bench.replay
+        write = seconds(lambda: checkpoints.save(Path(folder) / "checkpoint", 0, state))
+        read = seconds(lambda: checkpoints.restore(Path(folder) / "checkpoint", state))
+    return {"write": write, "read": read}
+
+
+STEPS = {
+    step.__name__: step
+    for step in (
+        *(device, update, repeat, add, act, collection, fit_epoch, uncertainty),
+        *(update_from_host, checkpoint),
+    )
+}

@@ -1,0 +1,64 @@
+"""What the hot programs ask of a graphics card, pinned so that it cannot creep up.
+
+Counted at the published sizes of hopper-medium-v2 by compiling for an H100 without one
+(docs/performance.md); `make test-slow` installs the compiler.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+#: A new version of XLA may fuse a little differently.
+TOLERANCE = 1.03
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Most launches of one turn of the loop that matters, loops of the program, bytes."""
+
+    loop: str
+    launches: int
+    loops: int
+    temporary_bytes: int
+    aliased_bytes: int
+
+
+PINS = {
+    "update": Pin("updates.py", 353, 1, 192_000_000, 37_893_388),
+    "fit_epoch": Pin("fit.py: fit_epoch.several", 60, 3, 357_000_000, 266_289_680),
+    "collection": Pin("collector.py: roll_out", 53, 2, 34_000_000, 0),
+    "add": Pin("replay.py", 4, 1, 600, 2_680_000_416),
+}
+#: A sample from the replay, a member's batch and an imagined step are straight lines.
+INNERMOST = ("update", "fit_epoch", "collection")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", PINS)
+def test_launches_loops_and_memory_do_not_creep_up(program, tmp_path):
+    file = tmp_path / "figures.json"
+    command = [sys.executable, "benchmarks/gpu_programs.py", "--cards", "h100"]
+    result = subprocess.run(
+        [*command, "--programs", program, "--json", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if "is not installed" in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert result.returncode == 0, result.stderr
+    (figures,) = json.loads(file.read_text())
+    pin = PINS[program]
+    (loop,) = (loop for loop in figures["loops"] if loop["name"].startswith(pin.loop))
+    assert loop["launches"] <= pin.launches * TOLERANCE, loop["sources"]
+    assert len(figures["loops"]) == pin.loops
+    assert figures["temporary_bytes"] <= pin.temporary_bytes * TOLERANCE
+    assert figures["aliased_bytes"] >= pin.aliased_bytes
+    assert figures["largest_array"] < 2**31
+    if program in INNERMOST:
+        assert loop["inner_loops"] == 0
