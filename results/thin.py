@@ -20,11 +20,11 @@ from harness.run.entry import reported_errors
 
 
 def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with a score, each with the last value before it of what else was logged."""
+    """The evaluations, each with the last value before it of what else was logged."""
     kept, latest = [], {}
     for row in rows:
         latest |= row
-        if metrics.SCORE in row:
+        if metrics.EVALUATE_SECONDS in row:
             kept.append(dict(latest))
     return kept
 
