@@ -81,3 +81,15 @@ def test_every_hook_before_a_commit_is_a_tool_of_make_lint():
     makefile = (REPOSITORY / "Makefile").read_text()
     for entry in entries:
         assert entry.split()[0] in makefile
+
+
+def test_links_between_pages_lead_somewhere():
+    pages = [
+        *REPOSITORY.glob("*.md"),
+        *REPOSITORY.glob("docs/*.md"),
+        *REPOSITORY.glob("results/**/*.md"),
+    ]
+    assert len(pages) > 8
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            assert "://" in link or (page.parent / link).exists(), f"{page.name} → {link}"
