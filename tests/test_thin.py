@@ -19,7 +19,7 @@ def test_a_row_for_each_evaluation_with_the_latest_figures(tmp_path, monkeypatch
     for step in range(0, 50, 10):
         file.log(step, {metrics.HORIZON_Q50: step + 1, metrics.Q_REAL: step + 2})
         if step % 20 == 0:
-            file.log(step, {metrics.SCORE: step / 100})
+            file.log(step, {metrics.SCORE: step / 100, metrics.EVALUATE_SECONDS: 1.0})
     file.close()
 
     monkeypatch.setattr(sys, "argv", ["thin.py", str(run), "--out", str(tmp_path / "kept")])

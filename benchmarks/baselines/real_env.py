@@ -15,7 +15,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from experience.real.worker_messages import RESET, STEP, step_from_bytes  # noqa: E402
+from experience.real.worker_messages import (  # noqa: E402
+    MISTAKE,
+    RESET,
+    STEP,
+    step_from_bytes,
+)
 
 _FACTS = """
 import json, sys
@@ -77,7 +82,10 @@ class RealEnvironments:
 
     def _ask(self, request: bytes, payload: np.ndarray) -> bytes:
         self._connection.send_bytes(request + payload.tobytes())
-        return self._connection.recv_bytes()
+        reply = self._connection.recv_bytes()
+        if reply[:1] == MISTAKE:
+            sys.exit(f"error: {reply[1:].decode()}")
+        return reply[1:]
 
 
 def _environment() -> dict[str, str]:

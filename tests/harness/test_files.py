@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import LostDirectoryError, UserError
 from harness.files import atomic_write, disk_errors, write_text
 
 
@@ -18,8 +18,10 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
     assert [child.name for child in path.parent.iterdir()] == ["file.txt"]
 
 
-def test_a_full_disk_is_one_sentence_and_other_errors_pass():
+def test_a_full_disk_and_a_closed_folder_are_sentences_and_other_errors_pass():
     with pytest.raises(UserError, match=r"disk is full.*model\.eqx"), disk_errors("model.eqx"):
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(PermissionError), disk_errors("model.eqx"):
+    with pytest.raises(LostDirectoryError, match="see that its folder"), disk_errors("model.eqx"):
         raise PermissionError(errno.EACCES, "Permission denied")
+    with pytest.raises(BrokenPipeError), disk_errors("model.eqx"):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")

@@ -45,7 +45,7 @@ def test_critic_loss(golden, weight, backup_entropy):
     # the published figure of Q is the first critic's
     q_parts = losses.split(q[0], mask, real)
     expected = f"q_rw{weight}_be{int(backup_entropy)}_"
-    close(parts.weighted(float(weight)), g[expected + "loss_q"])
+    close(parts.weighted(float(weight)).value, g[expected + "loss_q"])
     close(parts.real, g[expected + "loss_q_real"])
     close(parts.imagined, g[expected + "loss_q_imag"])
     close(losses.masked_mean(q[0], mask), g[expected + "q_mean"])
@@ -60,13 +60,13 @@ def test_actor_and_temperature_losses(golden, weight):
     close(-log_prob, g[f"pi_rw{weight}_entropy"])
     error = losses.actor_error(g["qs"][:, :-1], log_prob, jnp.asarray(ALPHA))
     parts = losses.split(error, mask, real)
-    close(parts.weighted(float(weight)), g[f"pi_rw{weight}_loss_pi"])
+    close(parts.weighted(float(weight)).value, g[f"pi_rw{weight}_loss_pi"])
     close(parts.real, g[f"pi_rw{weight}_loss_pi_real"])
     close(parts.imagined, g[f"pi_rw{weight}_loss_pi_imag"])
 
     def temperature_loss(log_alpha):
         gap = -log_prob - g["target_entropy"].astype(jnp.float32)
-        return jnp.exp(log_alpha) * losses.split(gap, mask, real).weighted(float(weight))
+        return jnp.exp(log_alpha) * losses.split(gap, mask, real).weighted(float(weight)).value
 
     loss, grad = jax.value_and_grad(temperature_loss)(jnp.log(ALPHA))
     close(loss, g[f"alpha_rw{weight}_loss"])
@@ -81,9 +81,9 @@ def test_an_empty_group_counts_zero_and_nothing_outside_the_mask_matters():
     mask = jnp.array([True, True, False])
     parts = losses.split(values, mask, jnp.array([True, True, False]))
     assert (parts.real, parts.imagined) == (2.0, 0.0)
-    assert parts.weighted(0.25) == 0.5
+    assert parts.weighted(0.25).value == 0.5
     assert losses.masked_mean(values, jnp.zeros(3, bool)) == 0.0
-    grad = jax.grad(lambda v: losses.split(v, mask, mask).weighted(1.0))(values)
+    grad = jax.grad(lambda v: losses.split(v, mask, mask).weighted(1.0).value)(values)
     assert grad.tolist() == [0.5, 0.5, 0.0]
 
 

@@ -88,7 +88,7 @@ def test_other_types_and_trailing_axes_are_accepted(folders):
 @pytest.mark.parametrize("name", ["hopper-medium-v2", "Hopper-v3-low"])
 def test_a_missing_file_names_the_command_that_downloads_it(name):
     task = get_task("neorl" if "v3" in name else "d4rl_loco", name)
-    with pytest.raises(UserError, match=f"does not exist; .*python get_all_datasets.py {name}`"):
+    with pytest.raises(UserError, match=f"does not exist; .*python .*get_all_datasets.py {name}`"):
         load_dataset(task)
 
 
@@ -102,7 +102,7 @@ def test_a_truncated_hdf5_file_is_an_error(folders, kept):
     write_d4rl(folders / HOPPER_FILE, arrays())
     content = (folders / HOPPER_FILE).read_bytes()
     (folders / HOPPER_FILE).write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(UserError, match="truncated .* get_all_datasets.py hopper-medium-v2"):
+    with pytest.raises(UserError, match="truncated .*get_all_datasets.py hopper-medium-v2"):
         load_dataset(HOPPER)
 
 

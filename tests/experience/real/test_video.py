@@ -110,7 +110,7 @@ def test_what_is_filmed_is_the_first_episode_of_the_evaluation():
 
     envs = make_vector_env("d4rl_loco", "hopper-own-x-v2", 2, workers=1)
     played = evaluate(
-        lambda memory, observation, start: (law(observation), memory),
+        lambda observation, start, memory: (law(observation), memory),
         None,
         envs,
         horizon=40,
