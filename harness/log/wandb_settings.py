@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.configuration.composition import typed_keys
 from harness.errors import UserError
 from harness.files import write_text
 
@@ -58,6 +57,9 @@ def project(program: str, config: Any) -> str:
     own = config.domain
     if program.endswith("_ensemble"):
         own = config.ensemble.domain
+        # here, since the training loop's logger also serves where Hydra is not installed
+        from harness.configuration.composition import typed_keys
+
         if "ensemble.domain" in typed_keys():
             return config.wandb.project or own
     return config.wandb.project or os.environ.get("WANDB_PROJECT") or own
