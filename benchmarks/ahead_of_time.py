@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,14 @@ class Program:
     output_bytes: int
 
 
+def beside_a_card() -> AbstractContextManager:
+    """Set up and traced inside it, a program is what it would be beside a card: some forms are the
+    backend's."""
+    import jax
+
+    return patch.object(jax, "default_backend", lambda: "gpu")
+
+
 def compile_for(target: str, function: Callable, frozen: Any, donated: Any) -> Program:
     """`function(frozen, donated)` for the card that `target` describes.
 
@@ -91,8 +100,7 @@ def compile_for(target: str, function: Callable, frozen: Any, donated: Any) -> P
         result = function(eqx.combine(frozen, frozen_rest), eqx.combine(donated, donated_rest))
         return eqx.filter(result, is_array)
 
-    # traced as it would be beside the card: some forms are the backend's
-    with patch.object(jax, "default_backend", lambda: "gpu"):
+    with beside_a_card():
         lowered = jax.jit(pure, donate_argnums=1).lower(placed(frozen), placed(donated))
     with tempfile.TemporaryDirectory() as folder:
         compiled = lowered.compile({"xla_dump_to": folder})

@@ -101,7 +101,8 @@ def measure(
 
     domain = DATASETS[dataset]
     config = load_config(f"{domain}/base", [f"dataset_name={dataset}", *overrides])
-    workload = getattr(Workloads(config, get_task(domain, dataset)), program)()
+    with ahead_of_time.beside_a_card():
+        workload = getattr(Workloads(config, get_task(domain, dataset)), program)()
     compiled = ahead_of_time.compile_for(
         target, workload.function, workload.frozen, workload.donated
     )

@@ -123,9 +123,9 @@ def open_run(
     anything leaves no folder behind.
     """
     path = run_path(program, config, overrides, config_name, relevant)
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     lock = FileLock(path / "lock")
     try:
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
@@ -150,7 +150,8 @@ def open_run(
             _write_environment(path / "environment.json", program, config)
         yield run
     except UserError:
-        if made and not (path / "metrics.jsonl").exists():
+        # the directory may have been moved away while its run went on
+        if made and path.exists() and not (path / "metrics.jsonl").exists():
             _remove(path, made)
         raise
     finally:

@@ -194,6 +194,6 @@ def _cache_compilations() -> None:
 def _say(text: str) -> None:
     if len(text) > _LONGEST_SENTENCE:
         text = f"{text[: _LONGEST_SENTENCE // 2]} … {text[-_LONGEST_SENTENCE // 2 :]}"
-    # a name may hold bytes that no encoding has
-    text = text.encode(errors="backslashreplace").decode()
+    # a name may hold bytes that no encoding has, and what some readers take for the line's end
+    text = " ".join(text.encode(errors="backslashreplace").decode().splitlines())
     print(text, file=sys.stderr, flush=True)

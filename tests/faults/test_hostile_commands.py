@@ -86,7 +86,7 @@ FOUND = [
 def end_of(monkeypatch, capsys, tmp_path):
     """(arguments) → exit code and stderr of the program's entry in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    main = program("offline_cont", ContConfig, keeps_run=False)(lambda config: None)
+    main = program("offline_cont", ContConfig)(lambda config, run: None)
 
     def run(arguments):
         monkeypatch.setattr(sys, "argv", ["offline_cont.py", *arguments])
