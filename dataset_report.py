@@ -13,15 +13,18 @@ import argparse
 from pathlib import Path
 
 from harness.run.entry import reported_errors
+from harness.run.flags import Flags, whole_number
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
     add("dataset", help="a published or own name, an HDF5 file, or minari:<id>")
-    add("--horizon", type=int, help="steps of an episode, for a file or a Minari dataset")
+    add(
+        "--horizon",
+        type=whole_number(1),
+        help="steps of an episode, for a file or a Minari dataset",
+    )
     add("--ref_min", type=float, help="return that scores 0, for a file or a Minari dataset")
     add("--ref_max", type=float, help="return that scores 1")
     add("--world_model", type=Path, metavar="FILE", help="an ensemble whose uncertainty is shown")
@@ -31,8 +34,8 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    options = parse()
     with reported_errors():
+        options = parse()
         from programs.dataset_report import report, task_of
 
         task, scored = task_of(options.dataset, options.horizon, options.ref_min, options.ref_max)

@@ -16,21 +16,22 @@ import json
 from pathlib import Path
 
 from harness.run.entry import reported_errors
+from harness.run.flags import Flags, seed, whole_number
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
     add("name", help="such as halfcheetah-own-random-v2; free for an environment of your own")
     policy = "random (uniform actions), random-net (a fresh network), mix, or a run's directory"
     add("--policy", default="random", help=f"{policy}; default: random")
     size = parser.add_mutually_exclusive_group()
     rows = "until this many rows, the last episode completed (default 200000; mix: of each file)"
-    size.add_argument("--rows", type=_positive, metavar="N", help=rows)
-    size.add_argument("--episodes", type=_positive, metavar="N", help="this many episodes instead")
-    add("--seed", type=int, default=0, help="of environments and policy (default 0)")
+    size.add_argument("--rows", type=whole_number(1), metavar="N", help=rows)
+    size.add_argument(
+        "--episodes", type=whole_number(1), metavar="N", help="this many episodes instead"
+    )
+    add("--seed", type=seed, default=0, help="of environments and policy (default 0)")
     add("--noise", type=float, default=0.0, help="standard deviation added to a run's actions")
     add("--stochastic", action="store_true", help="let a run's agent act as it explores")
     add("--files", nargs="+", type=Path, default=[], metavar="FILE", help="what mix joins")
@@ -38,15 +39,15 @@ def parse() -> argparse.Namespace:
     add("--domain", help="default: known by the name")
     add("--env_id", help="an environment that gymnasium can make, instead of a published task's")
     add("--env_kwargs", type=json.loads, default={}, metavar="JSON", help="its arguments")
-    add("--horizon", type=_positive, help="steps of an episode; default: its time limit")
+    add("--horizon", type=whole_number(1), help="steps of an episode; default: its time limit")
     add("--engine", default="mujoco", help="mujoco (default) or mujoco_py")
     add("--minari", metavar="ID", help="also export it to Minari, such as mine/random-v0")
     return parser.parse_args()
 
 
 def main() -> None:
-    options = parse()
     with reported_errors():
+        options = parse()
         from programs.dataset_making import MIX, Order, make_dataset
 
         rows = options.rows
@@ -72,13 +73,6 @@ def main() -> None:
             from experience.data.minari_export import export
 
             export(path, options.minari)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ import argparse
 from pathlib import Path
 
 from harness.run.entry import reported_errors
+from harness.run.flags import Flags
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
     add("runs", nargs="+", help="run directories or folders above them; patterns with * and **")
     by = "config key that makes a curve; repeatable; default: all that differ"

@@ -11,12 +11,11 @@ import argparse
 from pathlib import Path
 
 from harness.run.entry import reported_errors
+from harness.run.flags import Flags
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
     add("--train_dataset", required=True, help="the dataset of the world model")
     add("--eval_dataset", required=True, help="as given to eval_error.py: a name or its end")

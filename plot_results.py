@@ -13,12 +13,11 @@ from pathlib import Path
 
 from harness.log import metrics
 from harness.run.entry import reported_errors
+from harness.run.flags import Flags
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
     add("runs", nargs="+", help="run directories or folders above them; patterns with * and **")
     add("--by", action="append", metavar="KEY", help="config key that makes a setting; repeatable")

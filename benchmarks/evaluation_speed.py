@@ -43,8 +43,7 @@ def steps_per_second(envs: AbstractVectorEnv, steps: int) -> float:
             horizon=steps,
             first_action=np.zeros(envs.action_dim),
             reward_shift=0.0,
-            ref_min=0.0,
-            ref_max=1.0,
+            score=float,
         )
         seconds.append(time.perf_counter() - began)
     return steps * envs.copies / min(seconds)

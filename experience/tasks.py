@@ -4,6 +4,10 @@ import difflib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float
 
 from catalogue import domains
 from experience.data.readers import PUBLISHED, split_source
@@ -13,6 +17,8 @@ from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from neorl.datasets import NEORL_DATASETS
 from neorl.scores import reference_returns
+
+Returns = TypeVar("Returns", float, Float[np.ndarray, " episode"])
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,10 @@ class Task:
     # with the terminal rows
     clip_actions: bool = False
     allow_termination_mismatch: bool = False
+
+    def score(self, returns: Returns) -> Returns:
+        """The normalised score of a return, as a fraction: 0 at `ref_min`, 1 at `ref_max`."""
+        return (returns - self.ref_min) / (self.ref_max - self.ref_min)
 
     @property
     def is_published(self) -> bool:

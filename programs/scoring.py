@@ -38,8 +38,7 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
             horizon=task.horizon,
             first_action=np.asarray(agent.first_action, np.float32),
             reward_shift=task.reward_shift,
-            ref_min=task.ref_min,
-            ref_max=task.ref_max,
+            score=task.score,
             seed=seed,
             keep_trajectories=True,
         )

@@ -47,7 +47,7 @@ def assess(dataset: Dataset, task: Task, seed: int = 0) -> Quality:
     standardised = _standardised(np.concatenate([dataset.observations, dataset.actions], axis=1))
     return Quality(
         returns=returns,
-        scores=(returns - task.ref_min) / (task.ref_max - task.ref_min),
+        scores=task.score(returns),
         lengths=lengths,
         ends=_ends(dataset, starts),
         saturation=(np.abs(dataset.actions) > SATURATED).mean(0),

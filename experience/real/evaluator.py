@@ -1,6 +1,6 @@
 """The agent in the real environment (eq. 51): two ways to count the same episodes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,32 @@ Act = Callable[
     tuple[ArrayLike, Memory],
 ]
 
+#: a return → its normalised score
+Score = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode that ended within the horizon: the `index`-th of its copy, from 0.
+
+    `seed` is what the copy was reset with before its first one. `timeout`: no terminal state but a
+    time limit, or the horizon, ended it. `return_` is the environment's own.
+    """
+
+    copy: int
+    index: int
+    seed: int
+    return_: float
+    length: int
+    timeout: bool
+
 
 @dataclass(frozen=True)
 class EpisodeStatistics:
     """Means and population standard deviations over `episodes` episodes.
 
     Returns are the environment's own, without the shift that the agent sees; lengths are in steps;
-    `score` is (return_mean - ref_min) / (ref_max - ref_min).
+    `score` is the mean return's.
     """
 
     return_mean: float
@@ -42,13 +61,15 @@ class Evaluation:
     """One evaluation under both protocols (eq. 51).
 
     `reference` counts every episode that ended within the horizon, so that short ones weigh more
-    (the protocol of the published scores); `first` the first episode of each copy. `trajectories`
-    holds the states of those first episodes, `goals` where each of them wanted to get: both None
-    unless they were asked for, `goals` also for tasks without a goal.
+    (the protocol of the published scores); `first` the first episode of each copy. `episodes` are
+    all of the reference, copy by copy. `trajectories` holds the states of the first episodes,
+    `goals` where each of them wanted to get: both None unless they were asked for, `goals` also
+    for tasks without a goal.
     """
 
     reference: EpisodeStatistics
     first: EpisodeStatistics
+    episodes: tuple[Episode, ...]
     trajectories: tuple[Float[np.ndarray, "_ state"], ...] | None = None
     goals: Float[np.ndarray, "copy xy"] | None = None
 
@@ -61,8 +82,7 @@ def evaluate(
     horizon: int,
     first_action: Float[np.ndarray, " action"],
     reward_shift: float,
-    ref_min: float,
-    ref_max: float,
+    score: Score,
     seed: int = 0,
     keep_trajectories: bool = False,
 ) -> Evaluation:
@@ -76,13 +96,14 @@ def evaluate(
     - `initial_memory`: the agent's memory for `envs.copies` episodes.
     - `horizon`: steps after which an episode counts as ended even if the environment goes on.
     - `reward_shift`: added to each reward that the agent sees; reported returns are without it.
-    - `ref_min`, `ref_max`: the returns with score 0 and 1.
+    - `score`: a mean return → the normalised score that it is.
     - `seed`: decides all that is random here; the same seed gives the same numbers.
 
     **Raises:** `UserError` for an action, a state or a reward that is not finite, naming whose.
     """
-    counter = _EpisodeCounter(envs.copies, horizon)
-    state = envs.reset(copy_seeds(seed, envs.copies))
+    seeds = copy_seeds(seed, envs.copies)
+    counter = _EpisodeCounter(seeds, horizon)
+    state = envs.reset(seeds)
     require_finite(envs.name, 0, state, np.zeros(envs.copies))
     goals = envs.goals() if keep_trajectories else None
     path = [state]
@@ -101,65 +122,82 @@ def evaluate(
                 "the agent's action is not finite: its training has diverged; go back to an earlier"
                 " checkpoint or start again with lower learning rates"
             )
-        state, reached, reward, start = envs.step(action)
+        state, reached, reward, start, timeout = envs.step(action)
         require_finite(envs.name, step + 1, reached, reward)
         if start.any():
             require_finite(envs.name, 0, state, np.zeros(envs.copies))
-        counter.add(reward, start)
+        counter.add(reward, start, timeout)
         if keep_trajectories:
             path.append(reached)
-    every, first = counter.episodes()
+    episodes = counter.episodes()
+    first = first_episodes(episodes)
     return Evaluation(
-        reference=_statistics(every, ref_min, ref_max),
-        first=_statistics(first, ref_min, ref_max),
+        reference=_statistics(episodes, score),
+        first=_statistics(first, score),
+        episodes=episodes,
         trajectories=_first_trajectories(path, first) if keep_trajectories else None,
         goals=goals,
     )
 
 
+def first_episodes(episodes: Iterable[Episode]) -> list[Episode]:
+    """One of each copy: a first episode ends at the horizon at the latest."""
+    return [episode for episode in episodes if episode.index == 0]
+
+
 class _EpisodeCounter:
     """Returns and lengths of the episodes that run side by side in the copies."""
 
-    def __init__(self, copies: int, horizon: int):
-        self._horizon = horizon
-        self._returns = np.zeros(copies)
-        self._lengths = np.zeros(copies, int)
-        self._ended: list[list[tuple[float, int]]] = [[] for _ in range(copies)]
+    def __init__(self, seeds: Sequence[int], horizon: int):
+        self._seeds, self._horizon = seeds, horizon
+        self._returns = np.zeros(len(seeds))
+        self._lengths = np.zeros(len(seeds), int)
+        self._ended: list[list[Episode]] = [[] for _ in seeds]
 
-    def add(self, reward: Float[np.ndarray, " copy"], done: Bool[np.ndarray, " copy"]) -> None:
+    def add(
+        self,
+        reward: Float[np.ndarray, " copy"],
+        done: Bool[np.ndarray, " copy"],
+        timeout: Bool[np.ndarray, " copy"],
+    ) -> None:
         self._returns += reward
         self._lengths += 1
         ended = done | (self._lengths == self._horizon)
-        for copy in np.flatnonzero(ended):
-            self._ended[copy].append((float(self._returns[copy]), int(self._lengths[copy])))
+        for copy in np.flatnonzero(ended).tolist():
+            episode = Episode(
+                copy=copy,
+                index=len(self._ended[copy]),
+                seed=self._seeds[copy],
+                return_=float(self._returns[copy]),
+                length=int(self._lengths[copy]),
+                timeout=bool(timeout[copy] or not done[copy]),
+            )
+            self._ended[copy].append(episode)
         self._returns[ended] = 0.0
         self._lengths[ended] = 0
 
-    def episodes(self) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
-        """(return, length) of all ended episodes, and of the first one of each copy."""
-        # A first episode ends at the horizon at the latest, so every copy has one.
-        return [episode for copy in self._ended for episode in copy], [c[0] for c in self._ended]
+    def episodes(self) -> tuple[Episode, ...]:
+        return tuple(episode for copy in self._ended for episode in copy)
 
 
-def _statistics(
-    episodes: list[tuple[float, int]], ref_min: float, ref_max: float
-) -> EpisodeStatistics:
-    returns, lengths = np.array(episodes, float).T
+def _statistics(episodes: Sequence[Episode], score: Score) -> EpisodeStatistics:
+    returns = np.array([episode.return_ for episode in episodes])
+    lengths = np.array([episode.length for episode in episodes], float)
     return EpisodeStatistics(
         return_mean=float(returns.mean()),
         return_std=float(returns.std()),
         length_mean=float(lengths.mean()),
         length_std=float(lengths.std()),
-        score=float((returns.mean() - ref_min) / (ref_max - ref_min)),
+        score=float(score(returns.mean())),
         episodes=len(episodes),
     )
 
 
 def _first_trajectories(
-    path: list[Float[np.ndarray, "copy state"]], first: list[tuple[float, int]]
+    path: list[Float[np.ndarray, "copy state"]], first: Sequence[Episode]
 ) -> tuple[Float[np.ndarray, "_ state"], ...]:
     states = np.stack(path, axis=1)
-    return tuple(states[copy, : length + 1] for copy, (_, length) in enumerate(first))
+    return tuple(states[episode.copy, : episode.length + 1] for episode in first)
 
 
 def copy_seeds(seed: int, copies: int) -> list[int]:

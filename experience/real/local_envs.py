@@ -39,17 +39,18 @@ class LocalVectorEnv(AbstractVectorEnv):
     def step(self, action: Float[np.ndarray, "copy action"]) -> VectorStep:
         reached = np.empty((self.copies, self.state_dim), np.float32)
         reward = np.empty(self.copies)
-        done = np.empty(self.copies, bool)
+        done, timeout = np.empty(self.copies, bool), np.empty(self.copies, bool)
         first_states = {}
         for copy, env in enumerate(self._envs):
-            state, reward[copy], done[copy], _ = env.step(action[copy])
+            state, reward[copy], done[copy], info = env.step(action[copy])
+            timeout[copy] = done[copy] and info.get("TimeLimit.truncated", False)
             reached[copy] = measured_from(state, self._origin)
             if done[copy]:
                 first_states[copy] = measured_from(env.reset(), self._origin)
         observation = reached.copy()
         for copy, state in first_states.items():
             observation[copy] = state
-        return VectorStep(observation, reached, reward, done)
+        return VectorStep(observation, reached, reward, done, timeout)
 
     def close(self) -> None:
         for env in self._envs:

@@ -11,14 +11,15 @@ class VectorStep(NamedTuple):
     """What one step of every copy led to.
 
     `reached` is the state that the action led to; `observation` is the one to act on next, which
-    differs only where `done` is set: there it is the first state of the next episode. Rewards are
-    the environment's own.
+    differs only where `done` is set: there it is the first state of the next episode. `timeout`
+    marks the ends of episodes that a time limit brought about. Rewards are the environment's own.
     """
 
     observation: Float[np.ndarray, "copy state"]
     reached: Float[np.ndarray, "copy state"]
     reward: Float[np.ndarray, " copy"]
     done: Bool[np.ndarray, " copy"]
+    timeout: Bool[np.ndarray, " copy"]
 
 
 class AbstractVectorEnv(ABC):

@@ -19,10 +19,10 @@ def step_to_bytes(step: VectorStep) -> bytes:
 
 def step_from_bytes(message: bytes, state_dim: int) -> VectorStep:
     """The `VectorStep` of as many copies as the message has bytes for."""
-    bytes_per_copy = 2 * state_dim * 4 + 8 + 1
+    bytes_per_copy = 2 * state_dim * 4 + 8 + 2
     copies = len(message) // bytes_per_copy
     states = np.frombuffer(message, np.float32, 2 * copies * state_dim)
     observation, reached = states.reshape(2, copies, state_dim)
     reward = np.frombuffer(message, np.float64, copies, offset=states.nbytes)
-    done = np.frombuffer(message, bool, copies, offset=states.nbytes + reward.nbytes)
-    return VectorStep(observation, reached, reward, done)
+    ends = np.frombuffer(message, bool, 2 * copies, offset=states.nbytes + reward.nbytes)
+    return VectorStep(observation, reached, reward, *ends.reshape(2, copies))

@@ -144,7 +144,11 @@ def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     record = json.loads((trained / SEED0 / "evaluation.json").read_text())
     assert record["one_episode_per_environment"]["episodes"] == 2
     score = record["reference_protocol"]["score"]
-    assert f"{100 * score:.1f}" in told
+    low, high = record["reference_protocol"]["score_interval"]
+    assert f"{100 * score:.1f} [{100 * low:.1f}, {100 * high:.1f}]" in told
+    assert len((trained / SEED0 / "episodes.csv").read_text().splitlines()) == 3
+    for flags in (("--episodes", "0"), ("--seed", "-1"), ("--episode", "x")):
+        assert "is no whole number" in fail(trained, "evaluate.py", SEED0, *flags)
 
     succeed(trained, "offline_cont.py", *AGENT, f"load_agent_path={SEED0}/agent", "run_dir=further")
     untrained, further = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from figures.intervals import bootstrap
+from figures.intervals import bootstrap, mean_interval
 
 
 def curve_means(scores):
@@ -28,3 +28,18 @@ def test_interval_contains_the_mean_and_narrows_with_seeds():
     # ± 1.96 standard errors
     np.testing.assert_allclose(many[2] - many[1], 2 * 1.96 * scores.std() / 8, rtol=0.15)
     assert many[2] - many[1] < few[2] - few[1]
+
+
+def test_interval_of_a_mean_draws_whole_groups():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=400)
+    low, high = mean_interval([[value] for value in values])
+    assert low < values.mean() < high
+    np.testing.assert_allclose(high - low, 2 * 1.96 * values.std() / 20, rtol=0.15)
+    # ten times the same value says no more than one of it
+    repeated = mean_interval([[value] * 10 for value in values])
+    np.testing.assert_allclose(repeated, (low, high), rtol=1e-9)
+    # groups of more episodes weigh more
+    uneven = mean_interval([[0.0]] * 20 + [[1.0] * 9] * 20)
+    assert uneven[0] > 0.8
+    assert mean_interval([[1.0, 2.0]]) is None

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 
-from experience.real.evaluator import evaluate
+from experience.real.evaluator import copy_seeds, evaluate, first_episodes
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.real.vector_env import make_vector_env
 from harness.errors import UserError
 
 
 class ScriptedEnvs(AbstractVectorEnv):
-    """Copy c runs through episodes of lengths `script[c]`; its k-th step pays 10 c + k."""
+    """Copy c runs through episodes of lengths `script[c]`; its k-th step pays 10 c + k. In the
+    copies `by_time` a time limit ends them."""
 
-    def __init__(self, script):
+    def __init__(self, script, by_time=()):
         self.copies, self.state_dim, self.action_dim = len(script), 2, 3
         self._script = script
+        self._by_time = np.isin(np.arange(self.copies), by_time)
         self.actions = []
 
     def reset(self, seeds):
@@ -39,7 +41,7 @@ class ScriptedEnvs(AbstractVectorEnv):
         for copy in np.flatnonzero(done):
             self._left[copy] = next(self._lengths[copy])
             self._step[copy] = 0
-        return VectorStep(self._state(), reached, reward, done)
+        return VectorStep(self._state(), reached, reward, done, done & self._by_time)
 
     def close(self):
         pass
@@ -56,13 +58,13 @@ def counting_act(seen):
     return act
 
 
-def run(script, horizon, **settings):
+def run(script, horizon, by_time=(), **settings):
     seen = []
-    arguments = {"reward_shift": 0.0, "ref_min": 0.0, "ref_max": 1.0, **settings}
+    arguments = {"reward_shift": 0.0, "score": float, **settings}
     result = evaluate(
         counting_act(seen),
         np.zeros(len(script)),
-        ScriptedEnvs(script),
+        ScriptedEnvs(script, by_time),
         horizon=horizon,
         first_action=np.float32([7, 8, 9]),
         **arguments,
@@ -72,7 +74,7 @@ def run(script, horizon, **settings):
 
 def test_reference_counts_every_finished_episode_and_first_one_per_copy():
     # copy 0: episodes of 2 and 3 steps (returns 3, 6), the next unfinished; copy 1: one of 6
-    result, _ = run([[2, 3, 9], [6, 9]], horizon=6, ref_min=1.0, ref_max=11.0)
+    result, _ = run([[2, 3, 9], [6, 9]], horizon=6, score=lambda returns: (returns - 1) / 10)
     returns = np.array([3.0, 6.0, 60.0 + 21.0])
     assert result.reference.episodes == 3
     assert result.reference.return_mean == pytest.approx(returns.mean())
@@ -92,6 +94,21 @@ def test_horizon_ends_an_episode_that_the_environment_would_go_on_with():
     assert result.first.episodes == 2
     assert result.first.length_mean == 3
     assert result.reference.return_mean == pytest.approx((1 + 2 + 3 + 4 + 11 + 12) / 2)
+
+
+def test_every_episode_is_told_with_its_seed_and_what_ended_it():
+    result, _ = run([[2, 3, 9], [2, 9], [9]], horizon=6, by_time=[1], seed=5)
+    found = [(e.copy, e.index, e.return_, e.length, e.timeout) for e in result.episodes]
+    # what the horizon ends is a timeout too, what it cuts off is none
+    assert found == [
+        (0, 0, 3.0, 2, False),
+        (0, 1, 6.0, 3, False),
+        (1, 0, 23.0, 2, True),
+        (2, 0, 141.0, 6, True),
+    ]
+    seeds = copy_seeds(5, 3)
+    assert [episode.seed for episode in result.episodes] == [seeds[e.copy] for e in result.episodes]
+    assert len(first_episodes(result.episodes)) == 3
 
 
 def test_observation_holds_previous_action_and_shifted_reward():
@@ -129,8 +146,7 @@ def test_action_that_is_not_finite_is_an_error():
             horizon=3,
             first_action=np.zeros(3),
             reward_shift=0.0,
-            ref_min=0.0,
-            ref_max=1.0,
+            score=float,
         )
 
 
@@ -148,8 +164,7 @@ def real_evaluation(envs, seed, horizon=40):
         horizon=horizon,
         first_action=np.zeros(envs.action_dim),
         reward_shift=-1.0,
-        ref_min=0.0,
-        ref_max=1.0,
+        score=float,
         seed=seed,
         keep_trajectories=True,
     )
@@ -180,6 +195,9 @@ def test_same_seed_same_numbers_for_any_number_of_workers(domain, name):
         spread.close()
     assert first.reference == again.reference == in_workers.reference
     assert first.first == again.first == in_workers.first
+    assert first.episodes == again.episodes == in_workers.episodes
+    # a hopper falls long before its time
+    assert [e.timeout for e in first_episodes(first.episodes)] == [domain != "d4rl_loco"] * 3
     for result in (again, in_workers):
         for path, other in zip(first.trajectories, result.trajectories, strict=True):
             np.testing.assert_array_equal(path, other)

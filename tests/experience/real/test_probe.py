@@ -99,6 +99,5 @@ def test_a_fault_later_on_is_not_averaged_into_a_score(fault, words, workers):
             horizon=30,
             first_action=np.zeros(1),
             reward_shift=0.0,
-            ref_min=0.0,
-            ref_max=1.0,
+            score=float,
         )

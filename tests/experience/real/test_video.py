@@ -116,8 +116,7 @@ def test_what_is_filmed_is_the_first_episode_of_the_evaluation():
         horizon=40,
         first_action=np.zeros(3, np.float32),
         reward_shift=0.0,
-        ref_min=0.0,
-        ref_max=1.0,
+        score=float,
         seed=7,
         keep_trajectories=True,
     )

@@ -1,0 +1,51 @@
+"""A histogram of an evaluation's returns, by protocol."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from figures.canvas import COLOURS, new_figure, tidy
+from harness.files import atomic_write
+
+_MOST_BINS = 40
+
+
+def draw_returns(
+    path: Path,
+    returns: Mapping[str, Float[np.ndarray, " episode"]],
+    intervals: Mapping[str, tuple[float, float] | None],
+    references: tuple[float, float],
+    title: str,
+) -> Path:
+    """Write a PNG with a panel for each protocol of `returns`, and return its path.
+
+    `intervals` are those of the means. `references` are the returns with score 0 and 1, for the
+    axis above each panel.
+    """
+    low, high = references
+    figure = new_figure(1, len(returns))
+    count = max(map(len, returns.values()))
+    edges = np.histogram_bin_edges(np.concatenate([*returns.values()]), min(count, _MOST_BINS))
+    panels = figure.subplots(1, len(returns), squeeze=False, sharex=True).flat
+    for (protocol, values), ax, colour in zip(returns.items(), panels, COLOURS, strict=False):
+        ax.hist(values, edges, color=colour, alpha=0.6)
+        ax.axvline(values.mean(), color="black", label=f"mean of {len(values)}")
+        interval = intervals[protocol]
+        if interval is not None:
+            ax.axvspan(*interval, color="black", alpha=0.15, lw=0, label="its 95 % interval")
+        tidy(ax, "return", "episodes")
+        above = ax.secondary_xaxis(
+            "top",
+            functions=(
+                lambda x: 100 * (x - low) / (high - low),
+                lambda x: low + x * (high - low) / 100,
+            ),
+        )
+        above.set_xlabel(f"{protocol}: score × 100")
+        ax.legend(frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=140)
+    return path

@@ -1,0 +1,40 @@
+"""Command lines of the programs without a configuration: argparse, with mistakes in a sentence."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from harness.errors import UserError
+
+
+class Flags(argparse.ArgumentParser):
+    """A parser that raises UserError; its `description` (a module's docstring) is shown as is."""
+
+    def __init__(self, description: str | None):
+        super().__init__(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
+
+
+def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """A `type` of arguments: whole numbers from `low` to `high`, both included."""
+    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        # which has no word for numbers of thousands of digits
+        except ValueError:
+            number = None
+        if number is None or number < low or (high is not None and number > high):
+            raise argparse.ArgumentTypeError(f"{text} is no whole number {bounds}")
+        return number
+
+    return read
+
+
+#: Seeds feed 32-bit generators.
+seed = whole_number(0, 2**32 - 1)
