@@ -177,7 +177,7 @@ def _followed(oracle, first_states, actions, origin) -> dict[str, np.ndarray]:
     for trajectory, first_state in enumerate(first_states):
         oracle.set_state(own_units(first_state, origin))
         for step, action in enumerate(actions[:, trajectory]):
-            state, rewards[step, trajectory] = oracle.step(action)
+            state, rewards[step, trajectory], _ = oracle.step(action)
             states[step, trajectory] = measured_from(state, origin)
     return {"states": states, "rewards": rewards}
 

@@ -37,10 +37,11 @@ class LocomotionOracle:
         self._simulation.sim.reset()
         self._simulation.set_state(state[: self._positions], state[self._positions :])
 
-    def step(self, action: Float[np.ndarray, " action"]) -> tuple[np.ndarray, float]:
-        """Act, actions in [-1, 1]; returns the next observation and the reward."""
-        observation, reward, _, _ = self._env.step(action)
-        return observation, float(reward)
+    def step(self, action: Float[np.ndarray, " action"]) -> tuple[np.ndarray, float, bool]:
+        """Act, actions in [-1, 1]; returns the next observation, the reward, and whether the robot
+        fell, after which it can be stepped on."""
+        observation, reward, terminated, _ = self._env.step(action)
+        return observation, float(reward), bool(terminated)
 
 
 class PendulumOracle:
@@ -57,10 +58,11 @@ class PendulumOracle:
         cosine, sine, velocity = np.asarray(observation, np.float64)
         self._pendulum.state = np.array([np.arctan2(sine, cosine), velocity])
 
-    def step(self, action: Float[np.ndarray, "1"]) -> tuple[np.ndarray, float]:
-        """Act, actions in [-1, 1]; returns the next observation and the reward."""
-        observation, reward, _, _ = self._env.step(action)
-        return observation, reward
+    def step(self, action: Float[np.ndarray, "1"]) -> tuple[np.ndarray, float, bool]:
+        """Act, actions in [-1, 1]; returns the next observation, the reward and False: it never
+        ends."""
+        observation, reward, terminated, _ = self._env.step(action)
+        return observation, float(reward), bool(terminated)
 
 
 def make_oracle(

@@ -29,6 +29,8 @@ kept() {
     run "$@" --config-path=configs/loco_small seed="$seed" run_dir="$folder"
     if [ -e "$folder/finished.json" ]; then
         "$python" results/thin.py "$folder" --out "results/loco/$dataset" || failed+=("$setting")
+        "$python" eval_values.py "$folder" || failed+=("values of $setting")
+        cp "$folder/values.json" "results/loco/$dataset/${setting}_$seed"
     fi
 }
 agent() {

@@ -31,11 +31,12 @@ def test_locomotion_oracle_steps_like_the_environment(domain, name):
         # hopper's and walker2d's observation clips velocities: there it is not the whole state
         whole = np.abs(env.unwrapped.sim.data.qvel).max() < 10 or "heetah" in name
         oracle.set_state(state)
-        expected, expected_reward = oracle.step(action)
-        state, reward, done, _ = env.step(action)
+        expected, expected_reward, terminated = oracle.step(action)
+        state, reward, done, info = env.step(action)
         if whole:
             np.testing.assert_allclose(expected, state, rtol=0, atol=1e-10)
             assert expected_reward == pytest.approx(reward, rel=0, abs=1e-10)
+            assert terminated == (done and "TimeLimit.truncated" not in info)
             compared += 1
         if done:
             state = env.reset()
@@ -47,8 +48,8 @@ def test_oracle_runs_past_the_horizon_and_past_a_fall():
     state = make_env("d4rl_loco", "hopper-medium-v2").reset(seed=0)
     oracle.set_state(state)
     for _ in range(1100):
-        state, reward = oracle.step(np.zeros(3, np.float32))
-    assert np.isfinite(state).all() and np.isfinite(reward)
+        state, reward, terminated = oracle.step(np.zeros(3, np.float32))
+    assert terminated and np.isfinite(state).all() and np.isfinite(reward)
     assert state[0] < 0.7
 
 
@@ -59,7 +60,7 @@ def test_pendulum_oracle_steps_like_the_environment():
     for step in range(150):
         action = np.float32([np.sin(step)])
         oracle.set_state(state)
-        expected, expected_reward = oracle.step(action)
+        expected, expected_reward, _ = oracle.step(action)
         state, reward, _, _ = env.step(action)
         np.testing.assert_allclose(expected, state, rtol=0, atol=2e-6)
         assert expected_reward == pytest.approx(reward, rel=0, abs=1e-5)

@@ -1,0 +1,147 @@
+"""What Q-values promise, and what the policy earns from the same states on (eq. 56)."""
+
+import math
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+from experience.data.origin import Origin, measured_from, own_units
+from experience.observation import observation
+from experience.real.oracle import LocomotionOracle, PendulumOracle
+from experience.tape import Tape
+from online_rl.distribution import TanhGaussian
+from online_rl.networks import all_q
+from online_rl.sac import SACAgent, SACLearner
+
+#: Rewards that count for less than this share of the first one are not waited for.
+LEAST_DISCOUNT = 1e-3
+
+
+class Values(eqx.Module):
+    """Per state, with numpy leaves.
+
+    `q`: the critics' mean Q of an action of the policy; `earned`: discounted rewards of one true
+    episode that begins with this action; `promised`: what Q is an estimate of, which is `earned`
+    and, where the agent is paid for entropy, its discounted entropies.
+    """
+
+    q: Float[np.ndarray, " state"]
+    earned: Float[np.ndarray, " state"]
+    promised: Float[np.ndarray, " state"]
+
+
+def draw_rows(tape: Tape, count: int, rng: np.random.Generator) -> Int[np.ndarray, " state"]:
+    """At most `count` different rows of `tape` with a transition, in order."""
+    transitions = np.flatnonzero(np.asarray(tape.learnable().mask))
+    return np.sort(rng.permutation(transitions)[:count])
+
+
+def compare_values(
+    agent: SACAgent,
+    learner: SACLearner,
+    tape: Tape,
+    rows: Int[np.ndarray, " state"],
+    oracles: Sequence[LocomotionOracle | PendulumOracle],
+    key: PRNGKeyArray,
+    *,
+    horizon: int,
+    reward_shift: float,
+    origin: Origin | None = None,
+) -> Values:
+    """The stochastic policy in the true environment from each of `rows`, one oracle for each.
+
+    `tape` holds the dataset's histories, of at most `horizon` transitions, which the memories have
+    seen up to the row; `reward_shift` is the task's, `origin` what states are measured from.
+    Episodes go on past the time limit, as values do, and end where the environment terminates.
+    """
+    settings = agent.settings
+    first_action = np.asarray(agent.first_action, np.float32)
+    alpha = float(np.exp(learner.log_alpha)) if settings.backup_entropy else 0.0
+    # what lies before an episode's start is forgotten there
+    window = np.maximum(rows[:, None] + np.arange(-horizon, 1), 0)
+    seen = np.asarray(tape.observation(jax.numpy.asarray(first_action)))[window]
+    start = np.asarray(tape.start)[window]
+    actor_memory, critic_memory = _remember(learner, seen[:, :-1], start[:, :-1])
+
+    state = np.asarray(tape.state)[rows]
+    for oracle, first in zip(oracles, state, strict=True):
+        oracle.set_state(own_units(first, origin))
+    alive, discount = np.ones(len(rows), bool), 1.0
+    earned, entropies = np.zeros(len(rows)), np.zeros(len(rows))
+    observed, start = seen[:, -1], start[:, -1]
+    q = None
+    for step in range(steps_that_count(settings.gamma)):
+        action, log_prob, actor_memory = _act(
+            learner, observed, start, actor_memory, jax.random.fold_in(key, step)
+        )
+        if q is None:
+            q = np.asarray(_q(learner, observed, start, critic_memory, action))
+        else:
+            # the first action's entropy is no part of its Q
+            entropies -= alive * discount * alpha * np.asarray(log_prob)
+        state, reward, terminated = _step(oracles, state, np.asarray(action), alive, origin)
+        earned += alive * discount * (reward + reward_shift)
+        alive &= ~terminated
+        discount *= settings.gamma
+        start = np.zeros_like(start)
+        observed = observation(
+            state,
+            np.asarray(action),
+            (reward + reward_shift).astype(np.float32),
+            start=start,
+            first_action=first_action,
+        )
+    assert q is not None
+    return Values(q=q, earned=earned, promised=earned + entropies)
+
+
+def steps_that_count(gamma: float) -> int:
+    """How long an episode is followed; the first reward counts always."""
+    if gamma == 0.0:
+        return 1
+    return max(1, math.ceil(math.log(LEAST_DISCOUNT) / math.log(gamma)))
+
+
+def _step(
+    oracles: Sequence[LocomotionOracle | PendulumOracle],
+    state: Float[np.ndarray, "state dim"],
+    action: Float[np.ndarray, "state action"],
+    alive: Bool[np.ndarray, " state"],
+    origin: Origin | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """States, rewards and terminations; an episode that is over stays where it is, without any."""
+    state, reward, terminated = state.copy(), np.zeros(len(alive)), np.zeros(len(alive), bool)
+    for i in np.flatnonzero(alive).tolist():
+        reached, reward[i], terminated[i] = oracles[i].step(action[i])
+        state[i] = measured_from(reached, origin)
+    return state, reward, terminated
+
+
+@eqx.filter_jit
+def _remember(learner: SACLearner, observed, start):
+    """The actor's and the critic's memories after rows (state, time, …)."""
+
+    def remember(encoder):
+        def one(observed, start):
+            return encoder.absorb(observed, start, encoder.initial_memory())
+
+        return jax.vmap(one)(observed, start)
+
+    return remember(learner.actor.encoder), remember(learner.critic.encoder)
+
+
+@eqx.filter_jit
+def _act(learner: SACLearner, observed, start, memory, key):
+    features, memory = jax.vmap(learner.actor.encoder.step)(observed, start, memory)
+    policy = TanhGaussian.from_head(jax.vmap(learner.actor.head)(features))
+    action, log_prob = policy.sample(key)
+    return action, log_prob.sum(-1), memory
+
+
+@eqx.filter_jit
+def _q(learner: SACLearner, observed, start, memory, action):
+    features, _ = jax.vmap(learner.critic.encoder.step)(observed, start, memory)
+    return all_q(learner.critic.head, features, action).mean(0)

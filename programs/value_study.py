@@ -1,0 +1,76 @@
+"""What eval_values.py does: one finished run, its values against the truth."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from experience.data.dataset import load_dataset
+from experience.histories import build_histories
+from experience.real.oracle import make_oracle
+from experience.tasks import get_task
+from figures.intervals import bootstrap
+from figures.values import draw_values
+from harness.files import write_text
+from online_rl.sac import SACAgent, SACLearner
+from programs.agent_files import saved_origin
+from programs.saved_runs import load_run, read_config
+from programs.value_error import compare_values, draw_rows
+
+
+def study_values(run: Path, states: int, seed: int) -> Path:
+    """Compare Q with true returns from `states` states of the run's dataset (eq. 56).
+
+    Prints means with 95 % bootstrap intervals over the states, and writes them to `values.json` in
+    the run directory, whose path it returns, beside a figure. Raises UserError if the directory
+    holds no finished agent, or where the environment cannot be put into a dataset's state.
+    """
+    config = read_config(run)
+    task = get_task(config.domain, config.dataset_name, config.env)
+    oracles = [
+        make_oracle(config.domain, config.dataset_name, config.env, config.engine)
+        for _ in range(states)
+    ]
+    dataset = load_dataset(task)
+    agent, learner = load_run(run, dataset.observations.shape[1], dataset.actions.shape[1])
+    assert isinstance(agent, SACAgent) and isinstance(learner, SACLearner)
+    tape = build_histories(
+        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
+    )
+    rows = draw_rows(tape, states, np.random.default_rng(seed))
+    values = compare_values(
+        agent,
+        learner,
+        tape,
+        rows,
+        oracles[: len(rows)],
+        jax.random.key(seed),
+        horizon=task.horizon,
+        reward_shift=task.reward_shift,
+        origin=saved_origin(run / "agent"),
+    )
+    record = {
+        "states": len(rows),
+        "seed": seed,
+        "q": _mean(values.q),
+        "earned": _mean(values.earned),
+        "promised": _mean(values.promised),
+        "overestimation": _mean(values.q - values.promised),
+    }
+    path = run / "values.json"
+    write_text(path, json.dumps(record, indent=2) + "\n")
+    draw_values(run / "plots" / "values", values.q, values.promised)
+    q, promised, over = (record[name] for name in ("q", "promised", "overestimation"))
+    print(
+        f"{run}: Q {q['mean']:.1f}, really {promised['mean']:.1f}"
+        f" ({record['earned']['mean']:.1f} without entropy): overestimated by {over['mean']:.1f}"
+        f" [{over['low']:.1f}, {over['high']:.1f}] over {len(rows)} states",
+        flush=True,
+    )
+    return path
+
+
+def _mean(values: np.ndarray) -> dict[str, float]:
+    mean, low, high = bootstrap(values[:, None], lambda draws: np.array([draws.mean()]))
+    return {"mean": float(mean[0]), "low": float(low[0]), "high": float(high[0])}
