@@ -40,9 +40,9 @@ def report_agent(run: Path, copies: int | None, seed: int, video: Path | None = 
     no number, or where no film can be made.
     """
     config = read_config(run)
-    if video is not None:
-        check_video(video, config.engine)
     task = get_task(config.domain, config.dataset_name, config.env)
+    if video is not None:
+        check_video(video, task, config.env, config.engine)
     copies = config.eval.real_episodes if copies is None else copies
     origin = saved_origin(run / "agent")
     with closing(

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import warnings
 from ctypes.util import find_library
 
 import mujoco
@@ -23,11 +24,7 @@ class Camera:
     def __init__(self, simulation, width: int, height: int, *, from_above: bool):
         """`simulation` is a `lookalike.MjSim`; sizes in pixels."""
         self._model, self._data = simulation.model.compiled, simulation.simulation
-        settings = self._model.vis.global_
-        settings.offwidth = max(settings.offwidth, width)
-        settings.offheight = max(settings.offheight, height)
-        choose_context()
-        self._renderer = mujoco.Renderer(self._model, height, width)
+        self._renderer = make_renderer(self._model, height, width)
         self._view = self._fixed_view(from_above)
 
     def picture(self) -> UInt8[np.ndarray, "height width 3"]:
@@ -54,7 +51,30 @@ class Camera:
         return view
 
 
-def choose_context() -> None:
+class _Renderer(mujoco.Renderer):
+    # its destructor asks for one, also where none could be made
+    _mjr_context = None
+
+
+def make_renderer(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:
+    """What draws pictures of this size in pixels; UserError where the machine can draw nothing."""
+    _choose_context()
+    screen = model.vis.global_
+    screen.offwidth, screen.offheight = max(screen.offwidth, width), max(screen.offheight, height)
+    # glfw only warns where there is no screen, and mujoco does not know what is wrong
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            return _Renderer(model, height, width)
+        except (RuntimeError, AttributeError, mujoco.FatalError) as error:
+            reason = told[0].message if told else error
+            raise UserError(
+                f"MuJoCo cannot draw here ({reason}): set MUJOCO_GL to egl, osmesa or glfw,"
+                " whichever works on this machine"
+            ) from error
+
+
+def _choose_context() -> None:
     """Let mujoco draw off screen; MUJOCO_GL decides where it is set, as in all of its programs."""
     if os.environ.get("MUJOCO_GL"):
         return

@@ -5,7 +5,7 @@ import weakref
 import mujoco
 import numpy as np
 
-from experience.engine.camera import choose_context
+from experience.engine.camera import make_renderer
 from harness.errors import UserError
 
 
@@ -57,24 +57,9 @@ class Drawing:
     def _sized(self, width: int, height: int) -> mujoco.Renderer:
         renderer = self._renderer
         if renderer is None or (renderer.width, renderer.height) != (width, height):
-            model = self._sim.model.compiled
-            screen = model.vis.global_
-            screen.offwidth = max(screen.offwidth, width)
-            screen.offheight = max(screen.offheight, height)
             if renderer is not None:
                 renderer.close()
-            renderer = self._renderer = _renderer(model, height, width)
+            renderer = self._renderer = make_renderer(self._sim.model.compiled, height, width)
             # before the interpreter takes OpenGL apart
             weakref.finalize(self, renderer.close)
         return renderer
-
-
-def _renderer(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:
-    choose_context()
-    try:
-        return mujoco.Renderer(model, height, width)
-    except (RuntimeError, AttributeError, mujoco.FatalError) as error:
-        raise UserError(
-            f"MuJoCo cannot draw here ({error}): set MUJOCO_GL to egl, osmesa or glfw, whichever"
-            " works on this machine"
-        ) from error

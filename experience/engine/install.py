@@ -55,8 +55,7 @@ def install(engine: str = "mujoco") -> EngineInfo:
 
 
 def _install_lookalike() -> EngineInfo:
-    import mujoco
-
+    mujoco = _imported_mujoco()
     from experience.engine import lookalike
 
     if sys.modules.setdefault("mujoco_py", lookalike) is not lookalike:
@@ -65,6 +64,19 @@ def _install_lookalike() -> EngineInfo:
             "mujoco_py; use engine=mujoco_py or start a new process."
         )
     return EngineInfo("mujoco", mujoco.__version__)
+
+
+def _imported_mujoco() -> types.ModuleType:
+    try:
+        return importlib.import_module("mujoco")
+    except (ImportError, RuntimeError, AttributeError) as error:
+        # it loads what MUJOCO_GL names, whether anything is drawn or not
+        if "MUJOCO_GL" not in os.environ:
+            raise
+        raise UserError(
+            f"MuJoCo cannot be imported with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error}): unset"
+            " MUJOCO_GL, or install the library that it names"
+        ) from error
 
 
 def _check_mujoco_py() -> EngineInfo:

@@ -5,7 +5,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,10 +27,9 @@ Picture = UInt8[np.ndarray, "height width 3"]
 WIDTH, HEIGHT = 480, 360
 #: Pictures a second at most; a film runs at the simulation's own speed.
 FASTEST = 30
-#: Domains whose environments draw themselves.
 
 
-def check_video(path: Path, engine: str = "mujoco") -> None:
+def check_video(path: Path, task: Task, env_config: Any, engine: str = "mujoco") -> None:
     """UserError, before anything is played, where `film_episode` could not write to `path`."""
     if path.suffix != ".mp4":
         raise UserError(f"--video {path} must be a file whose name ends in .mp4")
@@ -40,6 +39,9 @@ def check_video(path: Path, engine: str = "mujoco") -> None:
         )
     if engine != "mujoco":
         raise UserError(f"--video draws with engine=mujoco only, and the run has engine={engine}")
+    with _drawn(task, env_config) as (env, camera):
+        env.reset()
+        camera.picture()
 
 
 def film_episode(
@@ -57,10 +59,7 @@ def film_episode(
     **Raises:** `UserError` where this machine cannot draw, and for an environment that has no
     pictures of itself.
     """
-    with (
-        closing(_drawable(task, env_config)) as env,
-        closing(_camera(env, task)) as camera,
-    ):
+    with _drawn(task, env_config) as (env, camera):
         every, rate = _speed(env)
         pictures = _play(behaviour, env, camera, task.horizon, seed, every, origin)
         write_film(path, pictures, rate)
@@ -112,6 +111,16 @@ def _play(
             yield camera.picture()
         if done:
             return
+
+
+@contextmanager
+def _drawn(task: Task, env_config: Any) -> Iterator[tuple[RealEnv, Any]]:
+    """The environment, and what takes pictures of it."""
+    with (
+        closing(_drawable(task, env_config)) as env,
+        closing(_camera(env, task)) as camera,
+    ):
+        yield env, camera
 
 
 def _drawable(task: Task, env_config: Any) -> RealEnv:

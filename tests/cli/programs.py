@@ -52,9 +52,9 @@ def succeed(folder: Path, script: str, *arguments: str, **variables: str) -> str
     return result.stdout
 
 
-def fail(folder: Path, script: str, *arguments: str) -> str:
+def fail(folder: Path, script: str, *arguments: str, **variables: str) -> str:
     """The one sentence of a program that must end with a user's error."""
-    result = run(folder, script, *arguments)
+    result = run(folder, script, *arguments, **variables)
     assert result.returncode == 2, result.stdout + result.stderr
     *others, sentence = result.stderr.splitlines()
     assert sentence.startswith("error: ") and not others, result.stderr

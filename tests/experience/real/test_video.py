@@ -59,10 +59,11 @@ def test_an_environment_of_gymnasium_draws_itself(tmp_path):
 
 
 def test_what_cannot_be_a_video():
+    task = get_task("d4rl_loco", "hopper-own-x-v2")
     with pytest.raises(UserError, match=r"\.mp4"):
-        check_video(Path("film.gif"))
+        check_video(Path("film.gif"), task, None)
     with pytest.raises(UserError, match="engine=mujoco_py"):
-        check_video(Path("film.mp4"), "mujoco_py")
+        check_video(Path("film.mp4"), task, None, "mujoco_py")
 
 
 def test_an_environment_without_pictures(tmp_path):
