@@ -103,6 +103,21 @@ def test_downloads_go_to_their_folders_and_are_verified_the_next_time(server, fo
     assert len(server.requests) == asked
 
 
+def test_bytes_of_a_server_that_gives_up_are_kept_and_the_next_command_goes_on(server, folders):
+    """Fewer bytes than one of the blocks in which a file is read."""
+    path = path_of("hopper-medium-v2")
+    server.files[path] = Served(HOPPER, cuts=[20_000, 0, 0])
+    first = run(server, "hopper-medium-v2")
+    assert first.returncode == 1 and "Traceback" not in first.stderr
+    part = folders / "d4rl/hopper_medium-v2.hdf5.part"
+    assert part.read_bytes() == HOPPER[:20_000]
+    asked = len(server.requests)
+    second = run(server, "hopper-medium-v2")
+    assert second.returncode == 0, second.stderr
+    assert server.ranges_asked(path)[asked:] == ["bytes=20000-"]
+    assert part.with_suffix("").read_bytes() == HOPPER and files_in(folders) == {part.stem}
+
+
 def test_one_failure_does_not_stop_the_others_and_shows_in_the_exit_code(server, folders):
     server.files[path_of("pen-human-v1")] = Served(PEN)
     done = run(server, "hopper-medium-v2", "pen-human-v1")

@@ -20,6 +20,7 @@ from harness.configuration.sweeps import check_sweep
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.wandb_settings import check_settings
+from harness.run import shelf
 from harness.run.arguments import as_overrides
 from harness.run.array_cache import cache_root
 from harness.run.directory import RunDirectory, open_run, set_aside
@@ -166,7 +167,13 @@ def _start(main: Callable, config: ProgramConfig, run: RunDirectory) -> float | 
             print(line)
         keep_agents(config, run)
         return record.objective
-    if run.metrics.exists() and run.metrics.stat().st_size and not run.checkpoint.exists():
+    if (
+        run.metrics.exists()
+        and run.metrics.stat().st_size
+        and not shelf.checkpoints(run.checkpoint)
+    ):
+        # segments without a checkpoint that needs them, or a first save that was killed
+        run.clear()
         home = set_aside(run.path, keep=("config.yaml", "environment.json", "inputs.json"))
         print(f"there is no checkpoint to go on from: what was logged is now in {home}")
     print(f"{'continuing' if run.continued else 'run'} {run.path}", flush=True)

@@ -7,7 +7,7 @@ import pytest
 from filelock import FileLock
 
 from tests.cli.programs import run, succeed
-from tests.cli.tiny import AGENT, SEEDS, WORLD
+from tests.cli.tiny import AGENT, SEEDS, WANDB, WORLD
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def trained(tmp_path_factory, worker_id):
 
 def _train(folder: Path) -> Path:
     succeed(folder, "offline_world/cont_ensemble.py", "-m", *WORLD, SEEDS)
-    agents = run(folder, "offline_cont.py", "-m", *AGENT, SEEDS, WANDB_MODE="offline")
+    agents = run(folder, "offline_cont.py", "-m", *AGENT, SEEDS, WANDB_MODE="offline", **WANDB)
     # a wandb that gives up does not end a run, and its reason must not be lost here
     assert agents.returncode == 0 and "wandb failed" not in agents.stderr, agents.stderr
     # the last file: it says that the folder is whole

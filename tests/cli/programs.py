@@ -13,11 +13,10 @@ CLOCK = ("time/", "count/wall_min")
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """This process's, with datasets below `folder` and no login of the machine's user.
-
-    wandb keeps the address of its service there: that of this process would not outlive it.
+    """This process's, with datasets below `folder` and nothing of the machine's user for wandb,
+    which also keeps the address of its service there: that of this process would not outlive it.
     """
-    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return inherited | {
         "D4RL_DATASET_DIR": str(folder / "d4rl"),
         "NEORL_DATASET_DIR": str(folder / "neorl"),

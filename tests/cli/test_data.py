@@ -3,7 +3,8 @@
 import h5py
 import numpy as np
 
-from tests.cli.programs import REPOSITORY, run
+from neorl.datasets import get_dataset
+from tests.cli.programs import REPOSITORY, fail, run
 from tests.experience.walks import walks
 
 EPISODES, STEPS = 15, 40
@@ -143,3 +144,34 @@ def test_what_may_be_meant_is_said_and_trained_on(tmp_path):
         assert note in result.stdout
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1 and "env.termination=never does not end 7 of 7" in warnings[0]
+
+
+class Payload:
+    """Pickled: an order to make a file."""
+
+    def __reduce__(self):
+        return exec, ("open('opened', 'w')",)
+
+
+def test_pickled_arrays_of_neorl_are_refused_and_never_opened(tmp_path):
+    file = tmp_path / "neorl" / get_dataset("Hopper-v3-low").file_name
+    file.parent.mkdir()
+    np.savez(file, obs=np.array([Payload()] * 50, object), action=np.zeros((50, 3)))
+    task = ("--config-path=../configs/neorl", "--config-name=base", "dataset_name=Hopper-v3-low")
+    sentence = fail(tmp_path, "offline_world/cont_ensemble.py", *task)
+    assert f"dataset Hopper-v3-low ({file}) holds pickled objects" in sentence
+    assert "which are never loaded: they could run anything; get the published file" in sentence
+    assert [path.name for path in tmp_path.iterdir()] == ["neorl"]
+
+
+def test_hints_of_the_study_of_errors_are_for_ones_own_environment(tmp_path):
+    write(tmp_path / "sound.hdf5", sound())
+    own = (OWN[0].replace("../", ""), *OWN[1:], "env.dataset_path=sound.hdf5")
+    result = run(tmp_path, "eval_error.py", "-m", *own, "+eval_dataset=null,b.hdf5,sound.hdf5")
+    assert result.returncode == 2 and "Traceback" not in result.stderr, result.stderr
+    undecided, missing, untrained = result.stderr.splitlines()[:3]
+    assert "add for example +eval_dataset=<another file in D4RL's layout, or env.data" in undecided
+    assert "eval_dataset=b.hdf5 does not exist: give the path of an HDF5 file" in missing
+    assert "there is no world model offline_world/ckpt/custom_debug/mine/" in untrained
+    command = untrained.split("`")[1]
+    assert "--config-path=../configs/custom" in command and "env.dataset_path=sound" in command

@@ -89,6 +89,12 @@ def test_interruptions_change_no_number(trained):
     sentence = fail(trained, "offline_cont.py", *AGENT, "run_dir=damaged")
     assert "damaged/checkpoint/" in sentence
     assert "remove its folder to start this run again" in sentence
+    logged = read_rows(trained / "damaged/metrics.jsonl")
+    for folder in (trained / "damaged/checkpoint").glob("*-step*"):
+        shutil.rmtree(folder)
+    told = succeed(trained, "offline_cont.py", *AGENT, "run_dir=damaged")
+    assert "no checkpoint to go on from: what was logged is now in damaged/earlier/1" in told
+    assert read_rows(trained / "damaged/earlier/1/metrics.jsonl") == logged
 
     # the newest checkpoint is damaged: the one before leads to the same end
     newest = max((run / "checkpoint").glob("*-step*"))
@@ -99,7 +105,7 @@ def test_interruptions_change_no_number(trained):
     whole, pieces = (
         timeless(read_rows(trained / run / "metrics.jsonl")) for run in (SEED0, "interrupted")
     )
-    assert pieces == whole
+    assert pieces == whole == timeless(read_rows(trained / "damaged/metrics.jsonl"))
     assert_same_agents(trained / SEED0 / "agent", trained / "interrupted/agent")
     assert not (trained / "interrupted/checkpoint").exists(), "gigabytes for nothing"
     environment = json.loads((trained / "interrupted/environment.json").read_text())

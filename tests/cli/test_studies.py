@@ -2,15 +2,22 @@
 
 import json
 
+import equinox as eqx
 import numpy as np
 import pytest
 
+from figures.compounding import spearman
+from figures.error_files import load_errors
+from figures.error_quantiles import step_medians
+from offline_world.checkpoint import load_ensemble, save_ensemble, stored_statistics
 from tests.cli.programs import fail, succeed
 from tests.cli.tiny import RUN, WORLD
 
 ERRORS = ("--config-path=configs/pendulum", "--config-name=base", "debug=true")
 NO_LN = tuple(word.replace("name=base", "name=base_no_ln") for word in ERRORS)
 LOGGED = "plt/pendulum_debug/pendulum-random-v1/pendulum-pump-v1"
+#: Of the weights that predict a trained model's step: its change is then a multiple of the state.
+GROWTH = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +45,47 @@ def test_errors_are_kept_as_arrays_and_the_run_as_finished(evaluated):
         figures = json.loads((folder / "finished.json").read_text())["figures"]
         assert figures["median_rmse_step10"] == pytest.approx(median, rel=1e-5)
         assert set(figures) == {f"median_rmse_step{step}" for step in (1, 10, 100)}
+
+
+@pytest.fixture(scope="module")
+def diverged(evaluated):
+    """What eval_error.py leaves of the world model without LayerNorm after its steps have grown."""
+    file = "pendulum-random-v1/ensemble_seed0.eqx"
+    trained = evaluated / "offline_world/ckpt/pendulum_no_ln_debug" / file
+    ensemble = eqx.tree_at(
+        lambda e: e.members.mean_head.weight,
+        load_ensemble(trained, state_dim=3, action_dim=1),
+        replace_fn=lambda weight: GROWTH * weight,
+    )
+    save_ensemble(evaluated / "grown" / file, ensemble, stored_statistics(trained))
+    folders = "ensemble.save_dir=grown", "ensemble.plot_dir=lost"
+    told = succeed(evaluated, "eval_error.py", *NO_LN, *folders)
+    assert "median_rmse_step100 inf" in told
+    names = "pendulum-random-v1", "pendulum-pump-v1"
+    return load_errors(evaluated / "lost", *names, has_ln=False)
+
+
+def test_nothing_is_frozen_the_errors_of_a_diverging_model_rise_to_infinity(diverged):
+    rmse = diverged["rmse"]
+    assert np.isfinite(rmse[0]).all() and np.isinf(rmse[-1]).mean() > 0.9
+    # once lost, a trajectory stays so
+    assert (np.diff(np.isinf(rmse).astype(int), axis=0) >= 0).all()
+    medians = step_medians(rmse)
+    assert (np.diff(medians[np.isfinite(medians)]) > 0).mean() > 0.9
+    largest = rmse[np.isfinite(rmse)].max()
+    assert largest > 1e25, "beyond where a frozen rollout would have stopped"
+    for name in ("rms", "uncertainty", "oracle_rmse"):
+        assert np.isinf(diverged[name][-1]).mean() > 0.9 and not np.isnan(diverged[name]).any()
+
+
+def test_rewards_errors_have_signs_and_stay_infinite(diverged):
+    error = diverged["reward_error"]
+    assert (error < 0).any() and (error > 0).any()
+    assert np.isinf(error[-1]).mean() > 0.9 and not np.isnan(error).any()
+
+
+def test_uncertainty_ranks_as_the_error_does(diverged):
+    assert spearman(diverged) >= 0.9
 
 
 def test_plot_ln_draws_both_world_models(evaluated):

@@ -10,3 +10,12 @@ AGENT = (
 #: Where a run of these arguments without others goes.
 RUN = "runs/offline_cont/pendulum-random-v1/debug=True,eval.times=4,train.grad_steps=120"
 MODEL = "offline_world/ckpt/pendulum_debug/pendulum-random-v1/ensemble_seed0.eqx"
+#: What wandb's own variables say of the runs that `trained` holds.
+WANDB = {
+    "WANDB_PROJECT": "swing",
+    "WANDB_ENTITY": "us",
+    "WANDB_RUN_GROUP": "block 1",
+    "WANDB_NAME": "the name",
+    "WANDB_TAGS": "short,two seeds",
+    "WANDB_NOTES": "a note",
+}
