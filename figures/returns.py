@@ -1,5 +1,6 @@
 """A histogram of an evaluation's returns, by protocol."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from figures.canvas import COLOURS, new_figure, tidy
 from harness.files import atomic_write
 
-_MOST_BINS = 40
+_MOST_BINS = 30
 
 
 def draw_returns(
@@ -27,7 +28,8 @@ def draw_returns(
     low, high = references
     figure = new_figure(1, len(returns))
     count = max(map(len, returns.values()))
-    edges = np.histogram_bin_edges(np.concatenate([*returns.values()]), min(count, _MOST_BINS))
+    bins = min(math.ceil(2 * math.sqrt(count)), _MOST_BINS)
+    edges = np.histogram_bin_edges(np.concatenate([*returns.values()]), bins)
     panels = figure.subplots(1, len(returns), squeeze=False, sharex=True).flat
     for (protocol, values), ax, colour in zip(returns.items(), panels, COLOURS, strict=False):
         ax.hist(values, edges, color=colour, alpha=0.6)

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from harness.log.compiling import announced
 from layers.backend import on_cpu
 from offline_world.criterion import Criterion, holdout_scores
+from offline_world.devices import by_members, everywhere
 from offline_world.modules import Ensemble, nll
 from offline_world.shuffle import permuted
 from offline_world.split import Data
@@ -34,9 +36,11 @@ class FitSettings:
     patience: int
     #: epochs at most, None without a limit
     epochs: int | None
+    #: how many devices of this process share the members
+    devices: int = 1
 
     def optimiser(self) -> optax.GradientTransformation:
-        """AdamW; off a CPU the many small arrays are one vector, a launch and not a dozen.
+        """AdamW; off a CPU the many small arrays are one, a launch and not a dozen.
 
         A training that was interrupted goes on only where the form is the same.
         """
@@ -44,7 +48,7 @@ class FitSettings:
             return optax.adamw(self.lr, weight_decay=self.weight_decay)
         adam = optax.scale_by_adam()
         return optax.chain(
-            optax.partition({True: adam, False: optax.flatten(adam)}, _are_large),
+            optax.partition({True: adam, False: _side_by_side(adam)}, _are_large),
             optax.add_decayed_weights(self.weight_decay),
             optax.scale_by_learning_rate(self.lr),
         )
@@ -55,8 +59,26 @@ def _are_large(parameters):
     return jax.tree.map(lambda p: p.ndim > 2, parameters)
 
 
+def _side_by_side(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """`inner` on all arrays (member, out) as one, whose members can be spread over devices."""
+
+    def joined(tree):
+        return jnp.concatenate(jax.tree.leaves(tree), axis=1)
+
+    def update(updates, state, params=None):
+        leaves, structure = jax.tree.flatten(updates)
+        changed, state = inner.update(joined(updates), state)
+        ends = np.cumsum([leaf.shape[1] for leaf in leaves])[:-1]
+        return jax.tree.unflatten(structure, jnp.split(jnp.asarray(changed), ends, axis=1)), state
+
+    return optax.GradientTransformation(lambda params: inner.init(joined(params)), update)
+
+
 class FitState(eqx.Module):
-    """All that the training depends on; it goes on from one as if it had never stopped."""
+    """All that the training depends on; it goes on from one as if it had never stopped.
+
+    The members are the first axis of every array.
+    """
 
     # learned
     ensemble: Ensemble
@@ -70,7 +92,7 @@ class FitState(eqx.Module):
 
     @classmethod
     def begin(cls, settings: FitSettings, ensemble: Ensemble) -> "FitState":
-        return cls(
+        state = cls(
             ensemble=ensemble,
             optimiser_state=settings.optimiser().init(eqx.filter(ensemble, eqx.is_array)),
             best=jax.tree.map(jnp.copy, ensemble),
@@ -79,6 +101,7 @@ class FitState(eqx.Module):
             epoch=jnp.asarray(0),
             patience=jnp.asarray(0),
         )
+        return by_members(state, settings.devices)
 
     def is_over(self, settings: FitSettings) -> bool:
         limit = math.inf if settings.epochs is None else settings.epochs
@@ -109,12 +132,14 @@ def compiled_epoch(
     @eqx.filter_jit(donate="all-except-first")
     def epoch(frozen, state):
         data, key = frozen
-        return fit_epoch(settings, state, data, key)
+        state, figures = fit_epoch(settings, state, data, key)
+        return by_members(state, settings.devices), figures
 
+    frozen = everywhere((data, key), settings.devices)
     epoch = announced("an epoch of the world model's training", epoch)
 
     def run(state: FitState) -> tuple[FitState, EpochReport]:
-        state, figures = epoch((data, key), state)
+        state, figures = epoch(frozen, state)
         return state, EpochReport(
             epoch=int(state.epoch),
             train_nll=float(figures.train_nll),

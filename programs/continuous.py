@@ -77,6 +77,7 @@ def train_agent(
                     from_s0=config.collect.start_from_s0,
                 ),
                 seed=config.seed,
+                devices=config.ensemble.devices,
             ),
             update_many,
             make_score(make_play(agent, task, envs), task, config.seed, run.plots),

@@ -1,6 +1,7 @@
 """Training an ensemble: a dataset's world model, and what the bandit's rewards share with it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from harness.run.interrupts import deferred
 from harness.run.timer import Every
 from offline_world.checkpoint import save_ensemble
 from offline_world.criterion import Criterion, relative_mse
+from offline_world.devices import require_devices
 from offline_world.fit import FitSettings, FitState, compiled_epoch
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
@@ -38,6 +40,7 @@ def train_world_model(
     A killed training goes on from its last saved epoch.
     """
     settings = config.ensemble
+    require_devices(settings.devices, settings.total_size, "ensemble.total_size")
     rows = WorldData.from_dataset(dataset, task)
     learned = len(rows.data.train) + len(rows.data.holdout)
     print(
@@ -57,7 +60,7 @@ def train_world_model(
     )
     path = ensemble_path(config)
     fit_and_save(
-        fit_settings(settings, relative_mse),
+        replace(fit_settings(settings, relative_mse), devices=settings.devices),
         ensemble,
         rows.data,
         keys.order,

@@ -27,6 +27,7 @@ from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.timer import Clock, Every
+from offline_world.devices import everywhere
 from offline_world.world import AbstractWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
@@ -170,12 +171,13 @@ def make_collect(
     *,
     seed: int,
     group: str = metrics.TRAIN_ENVS,
+    devices: int = 1,
 ) -> loop.Collect[Learner]:
     """The loop's `collect`: rollouts of the stochastic policy, appended to the replay.
 
-    Their figures are logged in `group`.
+    Their figures are logged in `group`. The world's members are spread over `devices`.
     """
-
+    histories = everywhere(histories, devices)
     imagine = announced("the imagined rollouts", eqx.filter_jit(make_imagine(agent, rollouts)))
 
     @eqx.filter_jit(donate="all-except-first")
@@ -184,7 +186,7 @@ def make_collect(
 
     def run(learner, replay: TapeReplay, round_: int):
         key = key_at(seed, Purpose.COLLECT, round_)
-        tape, lengths, statistics = imagine(learner, world, histories, key)
+        tape, lengths, statistics = imagine(everywhere(learner, devices), world, histories, key)
         added = jax.device_put((tape, lengths), replay.write.device)
         statistics = jax.device_get(statistics)
         figures = {name: float(value) for name, value in rollout_figures(statistics, group).items()}

@@ -19,6 +19,7 @@ from harness.run.invocation import sibling_command
 from harness.run.numerics import numerics_key
 from offline_world.checkpoint import load_ensemble, stored_statistics
 from offline_world.criterion import relative_mse
+from offline_world.devices import by_members, require_devices
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
 from offline_world.selection import best_members, rollout_threshold, row_uncertainties
@@ -42,12 +43,14 @@ class BuiltWorld(NamedTuple):
 
 
 def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> BuiltWorld:
-    """The imagined environment (eq. 12, 16, 17, 20, 21) from the saved ensemble."""
+    """The imagined environment (eq. 12, 16, 17, 20, 21) from the saved ensemble, whose members the
+    devices of `ensemble.devices` share."""
+    devices, collect = config.ensemble.devices, config.collect
+    require_devices(devices, collect.ensemble_size, "collect.ensemble_size")
     termination = compared_termination(task, dataset)
     rows = WorldData.from_dataset(dataset, task)
     ensemble = load_trained(config, rows.state_dim, rows.action_dim)
     _check_statistics(config, rows.statistics, dataset)
-    collect = config.collect
     ensemble = best_members(
         ensemble,
         rows.data.holdout,
@@ -63,7 +66,7 @@ def build_world(config: ContinuousConfig, task: Task, dataset: Dataset) -> Built
         flush=True,
     )
     world = World(
-        ensemble=ensemble,
+        ensemble=by_members(ensemble, devices),
         scaler=rows.scaler,
         threshold=jnp.asarray(threshold, jnp.float32),
         # a single member never disagrees with itself: nothing to penalise

@@ -48,6 +48,8 @@ class EnsembleConfig:
     domain: str = "ensemble_${domain}"
     save_dir: str = "offline_world/ckpt/${domain}"
     plot_dir: str = "plt/${domain}"
+    # Devices of this machine that share the members, in training and in planning.
+    devices: int = count(1)
 
 
 @dataclass

@@ -14,7 +14,10 @@ FREE_KEYS = (
     *("gpu", "wandb", "checkpoint", "hydra", "ensemble.domain", "ensemble.plot_dir"),
 )
 # Keys that change the last digits only: they name a run, but it goes on with others.
-_EXECUTION_KEYS = ("train.replay", "train.memory_scan", "train.matmul_precision")
+_EXECUTION_KEYS = (
+    *("train.replay", "train.memory_scan", "train.matmul_precision"),
+    "ensemble.devices",
+)
 _NAMED_ELSEWHERE = ("seed", "dataset_name", "sweep")
 _PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")
 _LONGEST_NAME = 150
