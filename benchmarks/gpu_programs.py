@@ -4,6 +4,9 @@
     python benchmarks/gpu_programs.py [--cards h100,a100,l40s] [--datasets hopper-medium-v2,...]
         [--programs update,...] [--loops-in-graphs] [--sources] [--json FILE] [--target FILE]
 
+What `--json` names is written after each program, and what it already holds is not compiled again:
+an interrupted table is continued. Remove it after a change of the code.
+
 Each program is compiled for the card at the published sizes of the dataset. Of every loop it says
 how many kernels one turn launches, their matrix products and bytes, and three shortest times: on
 the card's float32 and TF32 units, and in TF32 if no kernel takes less than two microseconds.
@@ -13,7 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +58,7 @@ class LoopFigures:
     float32_ms: float
     tf32_ms: float
     launch_bound_ms: float
-    sources: dict[str, int]
+    sources: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, turns: int | None, work: Work, inner: int, card: Card) -> "LoopFigures":
@@ -89,6 +92,26 @@ class ProgramFigures:
     temporary_bytes: int
     aliased_bytes: int
     largest_array: int
+
+    def without_sources(self) -> "ProgramFigures":
+        once, *loops = (replace(loop, sources={}) for loop in (self.once, *self.loops))
+        return replace(self, once=once, loops=loops)
+
+    @classmethod
+    def parse(cls, written: dict[str, Any]) -> "ProgramFigures":
+        loops = [LoopFigures(**loop) for loop in written["loops"]]
+        return cls(**written | {"once": LoopFigures(**written["once"]), "loops": loops})
+
+
+def read(file: Path) -> list[ProgramFigures]:
+    """What `--json` wrote."""
+    return [ProgramFigures.parse(written) for written in json.loads(file.read_text())]
+
+
+def write(file: Path, results: Sequence[ProgramFigures]) -> None:
+    """One program a line."""
+    lines = ",\n".join(json.dumps(asdict(figures)) for figures in results)
+    file.write_text(f"[\n{lines}\n]\n")
 
 
 def measure(
@@ -161,26 +184,31 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--programs", default=",".join(PROGRAMS))
     parser.add_argument("--target", type=Path, help="XLA's own description of the (one) card")
     parser.add_argument("--loops-in-graphs", action="store_true", help="as gpu.command_buffer")
-    parser.add_argument("--sources", action="store_true", help="launches by function")
+    parser.add_argument(
+        "--sources", action="store_true", help="launches by function, also in the file"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("overrides", nargs="*", help="of the configuration, as in key=value")
     options = parser.parse_args(arguments)
     ahead_of_time.prepare(loops_in_graphs=options.loops_in_graphs)
-    results: list[dict[str, Any]] = []
+    results = read(options.json) if options.json and options.json.exists() else []
+    known = {(figures.card, figures.dataset, figures.program): figures for figures in results}
     print(COLUMNS, flush=True)
     for name in options.cards.split(","):
         card = CARDS[name]
         target = options.target.read_text() if options.target else card.target()
         for dataset in options.datasets.split(","):
             for program in options.programs.split(","):
-                figures = measure(card, target, dataset, program, options.overrides)
+                figures = known.get((card.name, dataset, program))
+                if figures is None:
+                    figures = measure(card, target, dataset, program, options.overrides)
+                    results.append(figures if options.sources else figures.without_sources())
+                    if options.json:
+                        write(options.json, results)
                 print("\n".join(rows(figures)), memory(figures), sep="\n", flush=True)
                 if options.sources:
                     for loop in figures.loops:
                         print(f"  {loop.name}: {loop.sources}", flush=True)
-                results.append(asdict(figures))
-                if options.json:
-                    options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,26 @@ from online_rl import updates
 DISPATCH = 100
 
 
-def measure(steps: str, small: bool, out: Path) -> None:
-    """Run `steps` (names, or all) in this process; the file grows with each."""
-    figures: dict[str, Any] = {}
-    bench = Bench(small)
+def measure(mode: str, label: str, steps: str, *, small: bool, out: Path) -> int:
+    """Run `steps` (names, or all) in this process; the file grows with each.
+
+    The figures of a step are under `mode` and `label` before its name. Gives the exit code: 1 if a
+    step failed, whose error is then in the place of its figures.
+    """
+    results = json.loads(out.read_text()) if out.exists() else {}
+    figures: dict[str, Any] = results.setdefault(mode, {})
+    bench, failed = Bench(small), False
     for name in STEPS if steps == "all" else steps.split(","):
         began = time.perf_counter()
-        figures[name] = STEPS[name](bench) | {"seconds": time.perf_counter() - began}
-        print(f"{name}: {figures[name]}", flush=True)
-        out.write_text(json.dumps(figures, indent=1) + "\n")
+        try:
+            step = STEPS[name](bench)
+        except Exception as error:
+            # the other steps are worth the same on a machine that cannot do this one
+            step, failed = {"error": f"{type(error).__name__}: {error}"}, True
+        figures[label + name] = step | {"seconds": time.perf_counter() - began}
+        print(f"{label}{name}: {figures[label + name]}", flush=True)
+        out.write_text(json.dumps(results, indent=1) + "\n")
+    return int(failed)
 
 
 class Bench:
@@ -60,7 +72,9 @@ class Bench:
         self.sizes = self.workloads.state_dim, self.workloads.action_dim
         self.episode = task.horizon + 1
         self.key = jax.random.key(0)
-        self.learner = eqx.filter_jit(self.agent.init)(self.key)
+        # committed to the device, as in `programs.training.start`: one compilation, not two
+        device = jax.local_devices()[0]
+        self.learner = jax.device_put(eqx.filter_jit(self.agent.init)(self.key), device)
         episodes = config.collect.parallel_size
         self.tape = random_tape(episodes * self.episode, self.episode, *self.sizes)
         self.lengths = jnp.full(episodes, self.episode, jnp.int32)
@@ -70,9 +84,17 @@ class Bench:
         self.append = eqx.filter_jit(
             lambda rows, replay: replay.add(*rows), donate="all-except-first"
         )
-        self.replay = self.append((self.tape, self.lengths), make())
+        self.replay = self.append((self.tape, self.lengths), jax.device_put(make(), device))
         rows = self.workloads.rows // self.episode * self.episode
         self.histories = HistoryStore.from_tape(random_tape(rows, self.episode, *self.sizes))
+
+    @cached_property
+    def update_many(self) -> updates.UpdateMany:
+        """Compiled once for all steps that update from the device's replay."""
+        return updates.on_device(self.agent.update, self.sample, 0)
+
+    def sample(self, replay: TapeReplay, key: jax.Array) -> Any:
+        return replay.sample_tape(key, self.config.train.batch_size)
 
     def filled(self, shapes: Any) -> Any:
         """Random numbers in the place of shapes of floats."""
@@ -111,20 +133,17 @@ def device(bench: Bench) -> dict[str, Any]:
 
 
 def update(bench: Bench) -> dict[str, float]:
-    return _updates(bench, "on_device")
+    return _updates(bench, bench.update_many, bench.replay)
 
 
 def update_from_host(bench: Bench) -> dict[str, float]:
     """The same from a replay in the host's memory; the machine may not have it twice."""
-    return _updates(bench, "from_host")
+    replay = jax.device_put(bench.replay, jax.local_devices(backend="cpu")[0])
+    return _updates(bench, updates.from_host(bench.agent.update, bench.sample, 0), replay)
 
 
-def _updates(bench: Bench, kind: str) -> dict[str, float]:
-    replay = bench.replay
-    if kind == "from_host":
-        replay = jax.device_put(replay, jax.local_devices(backend="cpu")[0])
-    update_many = _update_many(bench, getattr(updates, kind))
-    state = {"learner": jax.tree.map(lambda a: a.copy(), bench.learner)}
+def _updates(bench: Bench, update_many: updates.UpdateMany, replay: TapeReplay) -> dict[str, float]:
+    state = {"learner": _copy(bench.learner)}
 
     def run():
         state["learner"], figures = update_many(replay, state["learner"], count)
@@ -135,24 +154,21 @@ def _updates(bench: Bench, kind: str) -> dict[str, float]:
     return result | {"ms_per_update": 1e3 * result["best"] / count}
 
 
-def _update_many(bench: Bench, make: Callable) -> Callable:
-    def sample(replay, key):
-        return replay.sample_tape(key, bench.config.train.batch_size)
-
-    return make(bench.agent.update, sample, 0)
-
-
 def repeat(bench: Bench) -> dict[str, Any]:
     """Ten updates twice: the digest of all that was learned must be one."""
     digests = []
     for _ in range(2):
-        learner = jax.tree.map(lambda a: a.copy(), bench.learner)
-        learner, _ = _update_many(bench, updates.on_device)(bench.replay, learner, 10)
+        learner, _ = bench.update_many(bench.replay, _copy(bench.learner), 10)
         digest = hashlib.sha256()
         for leaf in jax.tree.leaves(bench.agent.networks(learner)):
             digest.update(np.asarray(leaf).tobytes())
         digests.append(digest.hexdigest()[:16])
     return {"digest": digests[0], "same_twice": digests[0] == digests[1]}
+
+
+def _copy(tree: Any) -> Any:
+    """What updates may overwrite."""
+    return jax.tree.map(lambda array: array.copy(), tree)
 
 
 def add(bench: Bench) -> dict[str, float]:
@@ -188,9 +204,14 @@ def collection(bench: Bench) -> dict[str, Any]:
     world = eqx.tree_at(lambda w: (w.threshold, w.scaler), world, (jnp.asarray(jnp.inf), scaler))
     imagine = eqx.filter_jit(work.function)
     frozen = bench.learner, world, bench.histories, bench.key
-    result = timed(lambda: imagine(frozen, None), times=1)
-    _, _, statistics = imagine(frozen, None)
-    return result | {"transitions": int(statistics.data_size)}
+    sizes = []
+
+    def run():
+        imagined = imagine(frozen, None)
+        sizes.append(imagined[-1].data_size)
+        return imagined
+
+    return timed(run, times=1) | {"transitions": int(sizes[-1])}
 
 
 def fit_epoch(bench: Bench) -> dict[str, float]:

@@ -44,7 +44,7 @@ def test_launches_loops_and_memory_do_not_creep_up(program, tmp_path):
     file = tmp_path / "figures.json"
     command = [sys.executable, "benchmarks/gpu_programs.py", "--cards", "h100"]
     result = subprocess.run(
-        [*command, "--programs", program, "--json", str(file)],
+        [*command, "--programs", program, "--sources", "--json", str(file)],
         cwd=ROOT,
         capture_output=True,
         text=True,
