@@ -2,20 +2,21 @@
 
     python offline_markov.py --config-path=configs/d4rl_loco --config-name=base_markov seed=0
 
-The keys that matter most: dataset_name, seed, train.real_weight.
+The keys that matter most: dataset_name, seed, train.real_weight. +seeds=[0,1,2] trains several
+seeds side by side (docs/runs.md).
 """
 
 from harness.configuration.schema import MarkovConfig
 from harness.run.entry import program
 
 
-@program("offline_markov", MarkovConfig, default="d4rl_loco/base_markov")
-def main(config, run):
+@program("offline_markov", MarkovConfig, default="d4rl_loco/base_markov", takes_seeds=True)
+def main(configs, runs):
     from experience.replay import TapeReplay
     from online_rl.builders import markov_agent
-    from programs.continuous import train_agent
+    from programs.continuous import train_agents
 
-    train_agent(config, run, markov_agent, TapeReplay.sample_transitions)
+    train_agents(configs, runs, markov_agent, TapeReplay.sample_transitions)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Bench:
     @cached_property
     def update_many(self) -> updates.UpdateMany:
         """Compiled once for all steps that update from the device's replay."""
-        return updates.on_device(self.agent.update, self.sample, 0)
+        return updates.on_device(self.agent.update, self.sample)(0)
 
     def sample(self, replay: TapeReplay, key: jax.Array) -> Any:
         return replay.sample_tape(key, self.config.train.batch_size)
@@ -139,7 +139,7 @@ def update(bench: Bench) -> dict[str, float]:
 def update_from_host(bench: Bench) -> dict[str, float]:
     """The same from a replay in the host's memory; the machine may not have it twice."""
     replay = jax.device_put(bench.replay, jax.local_devices(backend="cpu")[0])
-    return _updates(bench, updates.from_host(bench.agent.update, bench.sample, 0), replay)
+    return _updates(bench, updates.from_host(bench.agent.update, bench.sample)(0), replay)
 
 
 def _updates(bench: Bench, update_many: updates.UpdateMany, replay: TapeReplay) -> dict[str, float]:

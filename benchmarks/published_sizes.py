@@ -85,8 +85,8 @@ def time_updates(
         replay, random_tape(rows, episode, *sizes), jnp.full(20, episode)
     )
     update_many = updates.on_device(
-        agent.update, lambda replay, key: replay.sample_tape(key, config.train.batch_size), 0
-    )
+        agent.update, lambda replay, key: replay.sample_tape(key, config.train.batch_size)
+    )(0)
     state = {"learner": learner}
 
     def run():

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Generic
 
 import equinox as eqx
@@ -91,132 +93,141 @@ class Parts(Generic[Learner]):
     rescue: Callable[[TrainState], None]
 
 
-def train(
-    state: TrainState[Learner],
-    schedule: Schedule,
-    parts: Parts[Learner],
-    logger: Logger | FanOut,
-    pending: Pending,
-    clock: Clock | None = None,
-) -> TrainState[Learner]:
-    """Run to `schedule.total` updates; raises Interrupted, after saving, when a signal came.
+class Training(Generic[Learner]):
+    """A run on its way, as whoever makes its updates sees it: `train`, or `side_by_side.train`."""
 
-    The last round is cut so that exactly the total is done, and an evaluation follows it. `clock`
-    says for how long the run has been going.
+    def __init__(
+        self,
+        state: TrainState[Learner],
+        schedule: Schedule,
+        parts: Parts[Learner],
+        logger: Logger | FanOut,
+        clock: Clock | None = None,
+    ):
+        """`clock` says for how long the run has been going."""
+        self.state, self.schedule, self.parts, self.logger = state, schedule, parts, logger
+        self._clock = Clock() if clock is None else clock
+        self._figures: dict[str, Any] = {}
+        #: seconds since the last row in which it stood still for runs beside it
+        self.waited = 0.0
+        # of the updates since the last row: their number, their means, the seconds they took
+        self._pieces: list[tuple[int, dict[str, Any], float]] = []
+
+    def prepare(self) -> bool:
+        """Evaluates and collects when it is time to; whether there are updates left to do."""
+        if self.state.owed == 0:
+            if self.schedule.evaluation_due(self.state.updates, self.state.evaluated):
+                self._evaluate()
+            if self.state.updates >= self.schedule.total:
+                self.save(True)
+                return False
+            self._collect()
+        return True
+
+    @property
+    def count(self) -> int:
+        """Updates to do before the next row."""
+        whole = min(self.state.owed, self.schedule.dispatch)
+        return whole - sum(count for count, *_ in self._pieces)
+
+    def advance(
+        self, count: int, learner: Learner, averages: dict[str, Any], seconds: float
+    ) -> bool:
+        """Takes in `count` updates, which gave `learner` and the means `averages`; whether a row
+        was due, and so the run may be saved."""
+        is_due = count == self.count
+        self._pieces.append((count, averages, seconds))
+        self.state = eqx.tree_at(lambda s: s.learner, self.state, learner)
+        if is_due:
+            self._finish_row()
+        return is_due
+
+    @property
+    def shown(self) -> dict[str, float]:
+        """What the progress line tells of it."""
+        return _shown(self._figures)
+
+    def save(self, now: bool) -> None:
+        """A checkpoint if one is due or wanted `now`."""
+        try:
+            self.parts.save(self.state, now)
+        except LostDirectoryError:
+            self.parts.rescue(self.state)
+            raise
+
+    def _evaluate(self) -> None:
+        state, schedule = self.state, self.schedule
+        began = time.perf_counter()
+        result = self.parts.evaluate(state.learner, state.updates) | self.parts.inspect(state)
+        result[metrics.EVAL_TIMES] = state.updates // schedule.evaluation_interval
+        result[metrics.PROGRESS] = state.updates / schedule.total
+        result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
+        self.state = eqx.tree_at(lambda s: s.evaluated, state, state.updates)
+        self._log(result)
+
+    def _collect(self) -> None:
+        state, schedule = self.state, self.schedule
+        began = time.perf_counter()
+        replay, size, row = self.parts.collect(state.learner, state.replay, state.rounds)
+        self.state = TrainState(
+            learner=state.learner,
+            replay=replay,
+            rounds=state.rounds + 1,
+            transitions=state.transitions + size,
+            owed=min(math.ceil(size * schedule.utd), schedule.total - state.updates),
+            evaluated=state.evaluated,
+            rows=state.rows,
+        )
+        row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
+        self._log(row)
+
+    def _finish_row(self) -> None:
+        counts, averages, seconds = zip(*self._pieces, strict=True)
+        self._pieces = []
+        total = sum(counts)
+        self.state = eqx.tree_at(lambda s: s.owed, self.state, self.state.owed - total)
+        # a share of 1 leaves a lone mean as it is
+        shares = [count / total for count in counts]
+        parts = [
+            {name: share * mean for name, mean in piece.items()}
+            for share, piece in zip(shares, averages, strict=True)
+        ]
+        means = {name: reduce(add, (part[name] for part in parts)) for name in parts[0]}
+        row = {metrics.AGENT + name: value for name, value in means.items()}
+        row[metrics.UPDATES_PER_SECOND] = total / sum(seconds)
+        if self.waited:
+            row[metrics.WAITED_SECONDS], self.waited = self.waited, 0.0
+        self._log(row)
+
+    def _log(self, row: dict[str, Any]) -> None:
+        self._figures |= row
+        counts = {
+            metrics.GRAD_STEPS: self.state.updates,
+            metrics.ROLLOUTS: self.state.rounds,
+            metrics.ENV_STEPS: self.state.transitions,
+            metrics.WALL_MINUTES: self._clock.minutes(),
+        }
+        try:
+            self.logger.log(self.state.updates, counts | row)
+        except LostDirectoryError:
+            self.parts.rescue(self.state)
+            raise
+        self.state = eqx.tree_at(lambda s: s.rows, self.state, self.state.rows + 1)
+
+
+def train(run: Training[Learner], pending: Pending) -> TrainState[Learner]:
+    """To `schedule.total` updates; raises Interrupted, after saving, when a signal came.
+
+    The last round is cut so that exactly the total is done, and an evaluation follows it.
     """
-    clock = Clock() if clock is None else clock
-    figures: dict[str, float] = {}
-    while True:
-        if state.owed == 0:
-            if schedule.evaluation_due(state.updates, state.evaluated):
-                state = _evaluate(state, schedule, parts, logger, clock, figures)
-            if state.updates >= schedule.total:
-                _save(state, parts, True)
-                return state
-            state = _collect(state, schedule, parts, logger, clock, figures)
-        state = _update(state, schedule, parts, logger, clock, figures)
-        logger.progress(state.updates, schedule.total, **_shown(figures))
-        _save(state, parts, pending.requested)
-        pending.check(f", saved at step {state.updates}: the same command goes on from there")
-
-
-def _evaluate(
-    state: TrainState[Learner],
-    schedule: Schedule,
-    parts: Parts[Learner],
-    logger: Logger | FanOut,
-    clock: Clock,
-    figures: dict[str, Any],
-) -> TrainState[Learner]:
-    began = time.perf_counter()
-    result = parts.evaluate(state.learner, state.updates) | parts.inspect(state)
-    result[metrics.EVAL_TIMES] = state.updates // schedule.evaluation_interval
-    result[metrics.PROGRESS] = state.updates / schedule.total
-    result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
-    figures |= result
-    evaluated = eqx.tree_at(lambda s: s.evaluated, state, state.updates)
-    return _logged(evaluated, parts, logger, clock, result)
-
-
-def _collect(
-    state: TrainState[Learner],
-    schedule: Schedule,
-    parts: Parts[Learner],
-    logger: Logger | FanOut,
-    clock: Clock,
-    figures: dict[str, Any],
-) -> TrainState[Learner]:
-    began = time.perf_counter()
-    replay, size, row = parts.collect(state.learner, state.replay, state.rounds)
-    owed = min(math.ceil(size * schedule.utd), schedule.total - state.updates)
-    state = TrainState(
-        learner=state.learner,
-        replay=replay,
-        rounds=state.rounds + 1,
-        transitions=state.transitions + size,
-        owed=owed,
-        evaluated=state.evaluated,
-        rows=state.rows,
-    )
-    row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
-    figures |= row
-    return _logged(state, parts, logger, clock, row)
-
-
-def _update(
-    state: TrainState[Learner],
-    schedule: Schedule,
-    parts: Parts[Learner],
-    logger: Logger | FanOut,
-    clock: Clock,
-    figures: dict[str, Any],
-) -> TrainState[Learner]:
-    count = min(state.owed, schedule.dispatch)
-    began = time.perf_counter()
-    learner, averages = parts.update_many(state.replay, state.learner, count)
-    seconds = time.perf_counter() - began
-    state = TrainState(
-        learner=learner,
-        replay=state.replay,
-        rounds=state.rounds,
-        transitions=state.transitions,
-        owed=state.owed - count,
-        evaluated=state.evaluated,
-        rows=state.rows,
-    )
-    row = {metrics.AGENT + name: value for name, value in averages.items()}
-    row[metrics.UPDATES_PER_SECOND] = count / seconds
-    figures |= row
-    return _logged(state, parts, logger, clock, row)
-
-
-def _save(state: TrainState, parts: Parts, now: bool) -> None:
-    try:
-        parts.save(state, now)
-    except LostDirectoryError:
-        parts.rescue(state)
-        raise
-
-
-def _logged(
-    state: TrainState[Learner],
-    parts: Parts[Learner],
-    logger: Logger | FanOut,
-    clock: Clock,
-    row: dict[str, Any],
-) -> TrainState[Learner]:
-    counts = {
-        metrics.GRAD_STEPS: state.updates,
-        metrics.ROLLOUTS: state.rounds,
-        metrics.ENV_STEPS: state.transitions,
-        metrics.WALL_MINUTES: clock.minutes(),
-    }
-    try:
-        logger.log(state.updates, counts | row)
-    except LostDirectoryError:
-        parts.rescue(state)
-        raise
-    return eqx.tree_at(lambda s: s.rows, state, state.rows + 1)
+    while run.prepare():
+        count, began = run.count, time.perf_counter()
+        learner, averages = run.parts.update_many(run.state.replay, run.state.learner, count)
+        run.advance(count, learner, averages, time.perf_counter() - began)
+        run.logger.progress(run.state.updates, run.schedule.total, **run.shown)
+        run.save(pending.requested)
+        pending.check(f", saved at step {run.state.updates}: the same command goes on from there")
+    return run.state
 
 
 def _shown(figures: dict[str, float]) -> dict[str, float]:

@@ -1,13 +1,14 @@
 """Many gradient steps in one dispatch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from harness.log.compiling import announced
 from harness.randomness import Purpose, key_for
@@ -20,12 +21,18 @@ Update = Callable[[Learner, Batch, PRNGKeyArray], tuple[Learner, Figures]]
 Sample = Callable[[Any, PRNGKeyArray], Batch]
 #: (replay, learner, count) → (learner, figures averaged over the updates)
 UpdateMany = Callable[[Any, Learner, int], tuple[Learner, dict[str, Any]]]
+#: seed → its updates, all by one compiled program
+UpdatesOf = Callable[[int], UpdateMany[Learner]]
+#: (replays, learners, count), each by seed → (learners, figures), each by seed
+UpdateTogether = Callable[
+    [dict[int, Any], dict[int, Learner], int], tuple[dict[int, Learner], dict[int, dict[str, Any]]]
+]
 
 #: Batches that a replay in host memory sends to the accelerator at a time.
 HOST_BATCHES = 32
 
 
-def on_device(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[Learner]:
+def on_device(update: Update[Learner], sample: Sample) -> UpdatesOf[Learner]:
     """Updates that sample a replay on the accelerator inside the compiled loop.
 
     The number of updates is data: any count runs the one compiled program. The learner is donated.
@@ -37,13 +44,17 @@ def on_device(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[
         return sampled_updates(update, sample, replay, sample_key, update_key, count, learner)
 
     run = announced("the update", run)
-    keys = key_for(seed, Purpose.SAMPLE), key_for(seed, Purpose.UPDATE)
 
-    def update_many(replay, learner, count):
-        learner, figures = run((replay, *keys, jax.device_put(np.int32(count))), learner)
-        return learner, _to_host(figures)
+    def of(seed):
+        keys = key_for(seed, Purpose.SAMPLE), key_for(seed, Purpose.UPDATE)
 
-    return update_many
+        def update_many(replay, learner, count):
+            learner, figures = run((replay, *keys, jax.device_put(np.int32(count))), learner)
+            return learner, _to_host(figures)
+
+        return update_many
+
+    return of
 
 
 def sampled_updates(
@@ -57,13 +68,78 @@ def sampled_updates(
 ) -> tuple[Learner, Figures]:
     """`count` updates on batches of the replay, and their figures' means. Pure: compile it."""
 
-    def batch(_, step):
-        return sample(replay, jax.random.fold_in(sample_key, step))
+    def update_once(learner, _):
+        batch = sample(replay, jax.random.fold_in(sample_key, learner.updates))
+        return update(learner, batch, jax.random.fold_in(update_key, learner.updates))
 
-    return _loop(update, batch, update_key, learner, count)
+    return _loop(update_once, learner, count)
 
 
-def from_host(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[Learner]:
+def side_by_side(update: Update[Learner], sample: Sample) -> UpdateTogether[Learner]:
+    """`on_device` for several seeds at once, vmapped; each has its own replay and its own draws."""
+
+    @eqx.filter_jit
+    def run(replays, sample_keys, update_keys, count, learners):
+        return updates_side_by_side(
+            update, sample, replays, sample_keys, update_keys, count, learners
+        )
+
+    run = announced("the update of several seeds", run)
+
+    @cache
+    def keys(seeds: tuple[int, ...], purpose: Purpose) -> Key[Array, " seed"]:
+        return jnp.stack([key_for(seed, purpose) for seed in seeds])
+
+    def update_together(replays, learners, count):
+        seeds = tuple(learners)
+        after, figures = run(
+            [replays[seed] for seed in seeds],
+            keys(seeds, Purpose.SAMPLE),
+            keys(seeds, Purpose.UPDATE),
+            jax.device_put(np.int32(count)),
+            [learners[seed] for seed in seeds],
+        )
+        figures = jax.device_get(figures)
+        means = [
+            {name: float(value[i]) for name, value in figures.items()} for i in range(len(seeds))
+        ]
+        return dict(zip(seeds, after, strict=True)), dict(zip(seeds, means, strict=True))
+
+    return update_together
+
+
+def updates_side_by_side(
+    update: Update[Learner],
+    sample: Sample,
+    replays: Sequence[Any],
+    sample_keys: Key[Array, " seed"],
+    update_keys: Key[Array, " seed"],
+    count: Int[Array, ""],
+    learners: Sequence[Learner],
+) -> tuple[list[Learner], dict[str, Float[Array, " seed"]]]:
+    """`sampled_updates` of every learner. Pure: compile it.
+
+    The learners are stacked for the loop alone. Replays are not, which would copy gigabytes: each
+    gives a batch, and the batches are stacked.
+    """
+    fold_in = jax.vmap(jax.random.fold_in)
+
+    def update_once(stacked, _):
+        keys = fold_in(sample_keys, stacked.updates)
+        batches = [sample(replay, key) for replay, key in zip(replays, keys, strict=True)]
+        update_key = fold_in(update_keys, stacked.updates)
+        return eqx.filter_vmap(update)(stacked, _stacked(batches), update_key)
+
+    stacked, figures = _loop(update_once, _stacked(learners), count)
+    after = [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(len(learners))]
+    return after, figures
+
+
+def _stacked(trees):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def from_host(update: Update[Learner], sample: Sample) -> UpdatesOf[Learner]:
     """Updates whose batches are drawn where the replay lives and sent over in blocks.
 
     The draws, and so the numbers, are those of `on_device`.
@@ -79,39 +155,43 @@ def from_host(update: Update[Learner], sample: Sample, seed: int) -> UpdateMany[
     def run(frozen, learner):
         batches, update_key, count = frozen
 
-        def batch(i, _):
-            return jax.tree.map(lambda x: x[i], batches)
+        def update_once(learner, i):
+            batch = jax.tree.map(lambda x: x[i], batches)
+            return update(learner, batch, jax.random.fold_in(update_key, learner.updates))
 
-        return _loop(update, batch, update_key, learner, count)
+        return _loop(update_once, learner, count)
 
     run = announced("the update", run)
-    sample_key = jax.device_put(key_for(seed, Purpose.SAMPLE), host)
-    update_key = key_for(seed, Purpose.UPDATE)
 
-    def update_many(replay, learner, count):
-        done, total = 0, {}
-        while done < count:
-            block = min(HOST_BATCHES, count - done)
-            steps = np.asarray(learner.updates) + np.arange(HOST_BATCHES, dtype=np.int32)
-            batches = draw(replay, sample_key, jax.device_put(steps, host))
-            batches = jax.device_put(batches, device)
-            learner, figures = run((batches, update_key, jax.device_put(np.int32(block))), learner)
-            figures = {name: block * value for name, value in _to_host(figures).items()}
-            total = {k: total[k] + v if total else v for k, v in figures.items()}
-            done += block
-        return learner, {name: value / count for name, value in total.items()}
+    def of(seed):
+        sample_key = jax.device_put(key_for(seed, Purpose.SAMPLE), host)
+        update_key = key_for(seed, Purpose.UPDATE)
 
-    return update_many
+        def update_many(replay, learner, count):
+            done, total = 0, {}
+            while done < count:
+                block = min(HOST_BATCHES, count - done)
+                steps = np.asarray(learner.updates) + np.arange(HOST_BATCHES, dtype=np.int32)
+                batches = draw(replay, sample_key, jax.device_put(steps, host))
+                batches = jax.device_put(batches, device)
+                blocks = jax.device_put(np.int32(block))
+                learner, figures = run((batches, update_key, blocks), learner)
+                figures = {name: block * value for name, value in _to_host(figures).items()}
+                total = {k: total[k] + v if total else v for k, v in figures.items()}
+                done += block
+            return learner, {name: value / count for name, value in total.items()}
+
+        return update_many
+
+    return of
 
 
-def _loop(update, batch, update_key, learner, count):
-    def update_once(learner, i):
-        key = jax.random.fold_in(update_key, learner.updates)
-        return update(learner, batch(i, learner.updates), key)
-
+def _loop(update_once, learner, count):
+    """`count` times `update_once`: (learner, turn) → (learner, figures); the figures' means."""
     # traced once, for the figures' names and for the loop: tracing takes longer than an update
     one: Any = eqx.filter_closure_convert(update_once, learner, jnp.zeros_like(count))
-    names = list(one.out_struct[1])
+    shapes = one.out_struct[1]
+    names = list(shapes)
 
     def body(i, carry):
         learner, sums = carry
@@ -119,7 +199,8 @@ def _loop(update, batch, update_key, learner, count):
         # one array of all figures: one addition to launch
         return learner, sums + jnp.stack([figures[name] for name in names])
 
-    learner, sums = jax.lax.fori_loop(0, count, body, (learner, jnp.zeros(len(names))))
+    sums = jnp.zeros((len(names), *shapes[names[0]].shape))
+    learner, sums = jax.lax.fori_loop(0, count, body, (learner, sums))
     means = sums / count.astype(sums.dtype)
     return learner, {name: means[i] for i, name in enumerate(names)}
 

@@ -33,16 +33,9 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from programs.agent_files import rescue_agent
 from programs.ensemble_training import fit_and_save, fit_settings
-from programs.imagining import as_policy
+from programs.imagining import as_policy, episode_figures, make_collect
 from programs.inspection import make_inspect
-from programs.training import (
-    episode_figures,
-    finish,
-    make_collect,
-    make_save,
-    start,
-    train,
-)
+from programs.training import Member, batches, finish, make_save, make_updates, start, train
 
 
 def ensemble_path(config: BanditConfig) -> Path:
@@ -115,25 +108,24 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     world = build_world(config)
     run.depends_on(ensemble_path(config))
     agent = bandit_agent(config, ARMS)
-    state, update_many = start(
-        config, agent, TapeReplay.sample_tape, state_dim=1, action_dim=ARMS, horizon=PULLS
+    (state,), is_on_device = start([config], agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
+    collect_in = make_collect(
+        agent,
+        no_history(),
+        RolloutSettings(config.collect.parallel_size),
+        group=metrics.BANDIT_ROLLOUTS,
     )
+    draw = batches(config, TapeReplay.sample_tape)
+    update_many = make_updates(agent, draw, is_on_device=is_on_device)(config.seed)
     parts = loop.Parts(
-        make_collect(
-            agent,
-            world,
-            no_history(),
-            RolloutSettings(config.collect.parallel_size),
-            seed=config.seed,
-            group=metrics.BANDIT_ROLLOUTS,
-        ),
+        collect_in(world, config.seed),
         update_many,
         make_bandit_test(config, agent, world),
-        make_inspect(agent, update_many),
+        make_inspect(agent)(update_many, config.seed, {}),
         make_save(config, run),
         lambda state: rescue_agent(run.path.name, agent, state.learner),
     )
-    learner, plot = train(config, run, state, parts, bandit_plot)
+    learner, plot = train(Member(config, run, state, parts), bandit_plot)
     finish_run(config, run, agent, learner, plot)
 
 

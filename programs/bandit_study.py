@@ -18,13 +18,13 @@ from jaxtyping import Array, Int
 
 from experience.collector import RolloutSettings
 from experience.real.bandit_envs import no_history
-from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
 from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log import metrics
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory, open_run
+from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.timer import Clock
 from offline_world.bandit_task import ARMS, PULLS
@@ -35,14 +35,12 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
 from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, episode_counts, finish_run, test_agent
-from programs.imagining import make_imagine
+from programs.imagining import make_imagine, rollout_figures
 from programs.inspection import norms, one_update, schedules
 from programs.training import (
     make_save,
     minutes_so_far,
     resumed,
-    rollout_figures,
-    run_loop,
     schedule_of,
     start,
 )
@@ -67,7 +65,8 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
         runs = [open_.enter_context(open_run("offline_bandit", member)) for member in configs]
         for member in configs:
             run.depends_on(ensemble_path(member))
-        state = stack_states([_start(member, agent) for member in configs])
+        states, _ = start(configs, agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
+        state = stack_states(states)
         worlds = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(build_world, configs))
         update_many = update_together(configs, agent)
         parts = loop.Parts(
@@ -84,7 +83,9 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             for one, member in zip(runs, configs, strict=True)
         ]
         clock = Clock(minutes_so_far(runs[0].metrics, resume_rows))
-        state = run_loop(schedule_of(config), state, parts, FanOut(loggers), clock)
+        training = loop.Training(state, schedule_of(config), parts, FanOut(loggers), clock)
+        with deferred() as pending:
+            state = loop.train(training, pending)
         for i, (member, one) in enumerate(zip(configs, runs, strict=True)):
             learner = jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked)
             plot = bandit_plot(one.metrics, one.plots / "learning.png", one.path.name)
@@ -109,12 +110,6 @@ def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditC
         return BanditConfig(**shared | own)
 
     return [member(s, p) for p in config.study.penalties for s in config.study.seeds]
-
-
-def _start(config: BanditConfig, agent: DQNAgent) -> loop.TrainState:
-    return start(
-        config, agent, TapeReplay.sample_tape, state_dim=1, action_dim=ARMS, horizon=PULLS
-    )[0]
 
 
 def _rescue(configs: Sequence[BanditConfig], agent: DQNAgent, state: loop.TrainState) -> None:

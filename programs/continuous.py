@@ -1,13 +1,16 @@
 """Training a continuous agent in a world model: everything but the choice of agent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from experience.collector import RolloutSettings
 from experience.data.dataset import Dataset, load_dataset
+from experience.data.origin import Origin
 from experience.histories import build_histories
 from experience.history_store import HistoryStore
 from experience.real.vector import AbstractVectorEnv
@@ -19,86 +22,113 @@ from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
 from online_rl import loop
-from online_rl.agent import AbstractAgent
+from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.updates import side_by_side
 from programs.agent_files import rescue_agent
 from programs.environment_check import try_environment
+from programs.imagining import make_collect
 from programs.inspection import make_inspect
 from programs.scoring import make_play, make_score
+from programs.seeds import train_seeds
 from programs.training import (
+    Member,
     SampleReplay,
+    batches,
     finish,
-    make_collect,
     make_save,
+    make_updates,
     require_whole_episodes,
     start,
     train,
 )
 from programs.world_data import ensemble_path
-from programs.world_model import build_world
+from programs.world_model import BuiltWorld, build_world
 
 Config = TypeVar("Config", ContConfig, MarkovConfig)
 
 
-def train_agent(
-    config: Config,
-    run: RunDirectory,
+def train_agents(
+    configs: Sequence[Config],
+    runs: Sequence[RunDirectory],
     make_agent: Callable[[Config, int, int], AbstractAgent],
     sample: SampleReplay,
 ) -> None:
-    """The whole run: dataset, world, agent, loop, and what is left at the end.
+    """The whole of a run, or of several that differ in their seeds: dataset, worlds, agents, loop,
+    and what is left at the end.
 
     `make_agent` is given the sizes of a state and an action; `sample` draws the agent's batches.
     """
+    config = configs[0]
     task = get_task(config.domain, config.dataset_name, config.env)
     require_whole_episodes(config, task.horizon)
     dataset = load_dataset(task)
     try_environment(config, task, dataset)
     with closing(make_test_envs(config, dataset)) as envs:
-        built = build_world(config, task, dataset)
-        run.depends_on(ensemble_path(config))
+        worlds = [build_world(one, task, dataset) for one in configs]
+        for one, run in zip(configs, runs, strict=True):
+            run.depends_on(ensemble_path(one))
         agent = make_agent(config, envs.state_dim, envs.action_dim)
-        state, update_many = start(
-            config,
+        states, is_on_device = start(
+            configs,
             agent,
-            sample,
             state_dim=envs.state_dim,
             action_dim=envs.action_dim,
             horizon=task.horizon,
             origin=dataset.origin,
         )
-        parts = loop.Parts(
-            make_collect(
-                agent,
-                built.world,
-                load_histories(task, dataset),
-                RolloutSettings(
-                    config.collect.parallel_size,
-                    longest=config.collect.max_rollout_len,
-                    from_s0=config.collect.start_from_s0,
-                ),
-                seed=config.seed,
-                devices=config.ensemble.devices,
+        draw = batches(config, sample)
+        # each is compiled once, for all seeds
+        updates_of = make_updates(agent, draw, is_on_device=is_on_device)
+        collect_in = make_collect(
+            agent,
+            load_histories(task, dataset),
+            RolloutSettings(
+                config.collect.parallel_size,
+                longest=config.collect.max_rollout_len,
+                from_s0=config.collect.start_from_s0,
             ),
-            update_many,
-            make_score(make_play(agent, task, envs), task, config.seed, run.plots),
-            make_inspect(
-                agent,
-                update_many,
-                seed=config.seed,
-                sample=lambda replay, key: sample(replay, key, config.train.batch_size),
-                constants=built.figures(),
-            ),
-            make_save(config, run),
-            lambda state: rescue_agent(run.path.name, agent, state.learner, dataset.origin),
+            devices=config.ensemble.devices,
         )
-        learner, plot = train(config, run, state, parts, learning_plot)
-    last = [row for row in read_rows(run.metrics) if metrics.SCORE in row][-1]
+        play = make_play(agent, task, envs)
+        inspect_of = make_inspect(agent, draw)
+
+        def member(config: Config, run: RunDirectory, state: loop.TrainState, built: BuiltWorld):
+            update_many = updates_of(config.seed)
+            parts = loop.Parts(
+                collect_in(built.world, config.seed),
+                update_many,
+                make_score(play, task, config.seed, run.plots),
+                inspect_of(update_many, config.seed, built.figures()),
+                make_save(config, run),
+                lambda state: rescue_agent(run.path.name, agent, state.learner, dataset.origin),
+            )
+            return Member(config, run, state, parts)
+
+        members = [member(*each) for each in zip(configs, runs, states, worlds, strict=True)]
+        end = partial(_end, agent=agent, origin=dataset.origin)
+        if len(members) == 1:
+            end(members[0], *train(members[0], learning_plot))
+        else:
+            train_seeds(members, side_by_side(agent.update, draw), learning_plot, end)
+
+
+def _end(
+    member: Member,
+    learner: AbstractLearner,
+    plot: Path,
+    *,
+    agent: AbstractAgent,
+    origin: Origin | None,
+) -> None:
+    """What is left of a run that has ended, and its last scores."""
+    last = [row for row in read_rows(member.run.metrics) if metrics.SCORE in row][-1]
     summary = (
         f"score × 100: {metrics.PERCENT * last[metrics.SCORE]:.1f} (reference protocol),"
         f" {metrics.PERCENT * last[metrics.SCORE_FIRST]:.1f} (one episode per environment)"
     )
     scores = {"score": last[metrics.SCORE], "score_first": last[metrics.SCORE_FIRST]}
-    finish(config, run, agent, learner, plot, summary, scores["score"], dataset.origin, **scores)
+    objective = scores["score"]
+    finish(member.config, member.run, agent, learner, plot, summary, objective, origin, **scores)
 
 
 def load_histories(task: Task, dataset: Dataset) -> HistoryStore:

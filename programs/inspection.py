@@ -4,7 +4,7 @@ how much its memories still tell apart.
 It takes one update, which is thrown away, and one pass of the encoders: for evaluations only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -23,31 +23,35 @@ from online_rl.optimiser import SplitState
 
 #: Part of a network and of its optimiser's state → its name in the log.
 PARTS = {"encoder": "enc", "head": "head"}
+Inspect = Callable[[loop.TrainState[Learner]], dict[str, Any]]
 # Adam's decay of the mean gradient, which is optax's own in every chain.
 _B1 = 0.9
 
 
 def make_inspect(
-    agent: AbstractAgent[Learner],
-    update_many: updates.UpdateMany[Learner],
-    *,
-    seed: int = 0,
-    sample: updates.Sample | None = None,
-    constants: dict[str, float] | None = None,
-) -> Callable[[loop.TrainState[Learner]], dict[str, Any]]:
-    """The loop's `inspect`. The memories are looked at on a batch of `sample`, if there is one;
-    `constants` are told every time, schedules too, all else once there is data."""
-    look = None if sample is None else _make_look(agent, sample, seed)
+    agent: AbstractAgent[Learner], sample: updates.Sample | None = None
+) -> Callable[[updates.UpdateMany[Learner], int, Mapping[str, float]], Inspect[Learner]]:
+    """The loop's `inspect` by update_many, seed, and what is constant, which is told every time.
 
-    def inspect(state: loop.TrainState[Learner]) -> dict[str, Any]:
-        found: dict[str, Any] = dict(constants or {}) | schedules(agent, state.learner)
-        if state.rounds:
-            before, after = one_update(state, update_many)
-            found |= norms(agent.trained(before), agent.trained(after))
-            found |= {} if look is None else look(state)
-        return found
+    Schedules are too, all else once there is data. The memories are looked at on a batch of
+    `sample`, if there is one.
+    """
+    look = None if sample is None else _make_look(agent, sample)
 
-    return inspect
+    def of(
+        update_many: updates.UpdateMany[Learner], seed: int, constants: Mapping[str, float]
+    ) -> Inspect[Learner]:
+        def inspect(state: loop.TrainState[Learner]) -> dict[str, Any]:
+            found: dict[str, Any] = {**constants, **schedules(agent, state.learner)}
+            if state.rounds:
+                before, after = one_update(state, update_many)
+                found |= norms(agent.trained(before), agent.trained(after))
+                found |= {} if look is None else look(state, seed)
+            return found
+
+        return inspect
+
+    return of
 
 
 def schedules(agent: AbstractAgent[Learner], learner: Learner) -> dict[str, float]:
@@ -95,8 +99,8 @@ def norms(
 
 
 def _make_look(
-    agent: AbstractAgent[Learner], sample: updates.Sample, seed: int
-) -> Callable[[loop.TrainState[Learner]], dict[str, float]]:
+    agent: AbstractAgent[Learner], sample: updates.Sample
+) -> Callable[[loop.TrainState[Learner], int], dict[str, float]]:
     draw = eqx.filter_jit(sample)
 
     @eqx.filter_jit
@@ -111,7 +115,7 @@ def _make_look(
             found[f"{metrics.AGENT}{name}_feature_norm"] = norm
         return found
 
-    def look(state: loop.TrainState[Learner]) -> dict[str, float]:
+    def look(state: loop.TrainState[Learner], seed: int) -> dict[str, float]:
         key = key_at(seed, Purpose.INSPECT, state.updates)
         batch = draw(state.replay, jax.device_put(key, state.replay.write.device))
         batch = jax.device_put(batch, jax.local_devices()[0])

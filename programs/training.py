@@ -1,25 +1,23 @@
 """What training an agent takes, whatever it is trained on: state, collection, loop, result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic
 
 import equinox as eqx
 import jax
 from jaxtyping import PRNGKeyArray
 
 from catalogue import domains
-from experience.collector import RolloutSettings
 from experience.data.origin import Origin
-from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
-from experience.replay_placement import place_replay
-from experience.rollout_statistics import RolloutStats
+from experience.replay_placement import place_replays
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from harness.errors import UserError
 from harness.log import metrics
-from harness.log.compiling import announced
-from harness.log.logger import FanOut, Logger
+from harness.log.logger import Logger
 from harness.log.metrics_file import read_rows
 from harness.randomness import Purpose, key_at
 from harness.run import checkpoint
@@ -27,13 +25,10 @@ from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.timer import Clock, Every
-from offline_world.devices import everywhere
-from offline_world.world import AbstractWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
 from online_rl.batch import Batch
 from programs.agent_files import load_agent, save_agent
-from programs.imagining import make_imagine
 
 AgentConfig = ContConfig | MarkovConfig | BanditConfig
 #: (replay, key, rows) → an agent's batch
@@ -43,45 +38,59 @@ Draw = Callable[[Path, Path, str], Path]
 
 
 def start(
-    config: AgentConfig,
+    configs: Sequence[AgentConfig],
     agent: AbstractAgent[Learner],
-    sample: SampleReplay,
     *,
     state_dim: int,
     action_dim: int,
     horizon: int,
     origin: Origin | None = None,
-) -> tuple[loop.TrainState[Learner], updates.UpdateMany[Learner]]:
-    """A fresh state, or one with the networks of `load_agent_path`, and its update function.
+) -> tuple[list[loop.TrainState[Learner]], bool]:
+    """Fresh states, or with the networks of `load_agent_path`; whether their replays are on the
+    device that trains.
 
-    `origin` is what the agent's states are measured from. Raises UserError for tapes that the
-    longest episode does not fit in.
+    The configurations differ in their seeds alone. `origin` is what the agent's states are measured
+    from. Raises UserError for tapes that the longest episode does not fit in.
     """
+    config = configs[0]
     require_whole_episodes(config, horizon)
-    replay, is_on_device = place_replay(
+    replays, is_on_device = place_replays(
         config.train.replay,
         config.train.buffer_size,
         state_dim,
         action_dim,
         longest=horizon + 1,
         at_once=config.collect.parallel_size,
+        count=len(configs),
     )
-    learner = eqx.filter_jit(agent.init)(key_at(config.seed, Purpose.INIT, 0))
-    if config.load_agent_path is not None:
-        learner = load_agent(config.load_agent_path, agent, learner, origin)
-    # Committed to their devices from the beginning, as everything is after the first collection:
-    # otherwise each program would be compiled twice.
-    learner = jax.device_put(learner, jax.local_devices()[0])
-    replay = jax.device_put(replay, replay.write.device)
-    make_updates = updates.on_device if is_on_device else updates.from_host
+    init = eqx.filter_jit(agent.init)
 
-    def draw(replay, key):
-        return sample(replay, key, config.train.batch_size)
+    def state(config: AgentConfig, replay: TapeReplay) -> loop.TrainState[Learner]:
+        learner = init(key_at(config.seed, Purpose.INIT, 0))
+        if config.load_agent_path is not None:
+            learner = load_agent(config.load_agent_path, agent, learner, origin)
+        # Committed to their devices from the beginning, as everything is after the first
+        # collection: otherwise each program would be compiled twice.
+        learner = jax.device_put(learner, jax.local_devices()[0])
+        replay = jax.device_put(replay, replay.write.device)
+        return loop.TrainState(
+            learner=learner, replay=replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0
+        )
 
-    state = loop.TrainState(
-        learner=learner, replay=replay, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0
-    )
-    return state, make_updates(agent.update, draw, config.seed)
+    return [state(*each) for each in zip(configs, replays, strict=True)], is_on_device
+
+
+def make_updates(
+    agent: AbstractAgent[Learner], sample: updates.Sample, *, is_on_device: bool
+) -> updates.UpdatesOf[Learner]:
+    """The loop's `update_many` by seed, from replays that are on the device that trains or not."""
+    make = updates.on_device if is_on_device else updates.from_host
+    return make(agent.update, sample)
+
+
+def batches(config: AgentConfig, sample: SampleReplay) -> updates.Sample:
+    """Batches of the configuration's size."""
+    return lambda replay, key: sample(replay, key, config.train.batch_size)
 
 
 def require_whole_episodes(config: AgentConfig, horizon: int) -> None:
@@ -100,22 +109,38 @@ def require_whole_episodes(config: AgentConfig, horizon: int) -> None:
         )
 
 
-def train(
-    config: AgentConfig,
-    run: RunDirectory,
-    state: loop.TrainState[Learner],
-    parts: loop.Parts[Learner],
-    draw: Draw,
-) -> tuple[Learner, Path]:
-    """From `state`, or the run's last checkpoint, to the end; the learner and the run's plot."""
-    state, resume_rows = resumed(run, state)
-    with Logger(run, config, resume_rows=resume_rows) as logger:
-        clock = Clock(minutes_so_far(run.metrics, resume_rows))
-        state = run_loop(schedule_of(config), state, parts, logger, clock)
-        title = f"{config.dataset_name}, seed {config.seed}"
-        plot = draw(run.metrics, run.plots / "learning.png", title)
-        logger.image(state.updates, "plots/learning", plot)
-    return state.learner, plot
+@dataclass(frozen=True)
+class Member(Generic[Learner]):
+    """A run that is ready to be trained, from `state` or its last checkpoint."""
+
+    config: AgentConfig
+    run: RunDirectory
+    state: loop.TrainState[Learner]
+    parts: loop.Parts[Learner]
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[loop.Training[Learner], Logger]]:
+        """As the loop takes it, and its log."""
+        state, resume_rows = resumed(self.run, self.state)
+        with Logger(self.run, self.config, resume_rows=resume_rows) as logger:
+            clock = Clock(minutes_so_far(self.run.metrics, resume_rows))
+            schedule = schedule_of(self.config)
+            yield loop.Training(state, schedule, self.parts, logger, clock), logger
+
+    def plotted(self, draw: Draw, logger: Logger) -> Path:
+        """The plot of the whole run, also shown where images are."""
+        title = f"{self.config.dataset_name}, seed {self.config.seed}"
+        plot = draw(self.run.metrics, self.run.plots / "learning.png", title)
+        logger.image(self.config.train.grad_steps, "plots/learning", plot)
+        return plot
+
+
+def train(member: Member[Learner], draw: Draw) -> tuple[Learner, Path]:
+    """To the end; the learner and the run's plot."""
+    with member.opened() as (training, logger):
+        with deferred() as pending:
+            state = loop.train(training, pending)
+        return state.learner, member.plotted(draw, logger)
 
 
 def minutes_so_far(rows: Path, resume_rows: int | None) -> float:
@@ -149,50 +174,6 @@ def resumed(
 
 def schedule_of(config: AgentConfig) -> loop.Schedule:
     return loop.Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
-
-
-def run_loop(
-    schedule: loop.Schedule,
-    state: loop.TrainState[Learner],
-    parts: loop.Parts[Learner],
-    logger: Logger | FanOut,
-    clock: Clock,
-) -> loop.TrainState[Learner]:
-    """The one loop, with signals kept until a checkpoint is saved."""
-    with deferred() as pending:
-        return loop.train(state, schedule, parts, logger, pending, clock)
-
-
-def make_collect(
-    agent: AbstractAgent[Learner],
-    world: AbstractWorld,
-    histories: HistoryStore,
-    rollouts: RolloutSettings,
-    *,
-    seed: int,
-    group: str = metrics.TRAIN_ENVS,
-    devices: int = 1,
-) -> loop.Collect[Learner]:
-    """The loop's `collect`: rollouts of the stochastic policy, appended to the replay.
-
-    Their figures are logged in `group`. The world's members are spread over `devices`.
-    """
-    histories = everywhere(histories, devices)
-    imagine = announced("the imagined rollouts", eqx.filter_jit(make_imagine(agent, rollouts)))
-
-    @eqx.filter_jit(donate="all-except-first")
-    def append(episodes, replay):
-        return replay.add(*episodes)
-
-    def run(learner, replay: TapeReplay, round_: int):
-        key = key_at(seed, Purpose.COLLECT, round_)
-        tape, lengths, statistics = imagine(everywhere(learner, devices), world, histories, key)
-        added = jax.device_put((tape, lengths), replay.write.device)
-        statistics = jax.device_get(statistics)
-        figures = {name: float(value) for name, value in rollout_figures(statistics, group).items()}
-        return append(added, replay), int(statistics.data_size), figures
-
-    return run
 
 
 def make_save(
@@ -248,19 +229,3 @@ def finish(
     print(f"{summary}\nplot {plot}\nrun  {run.path}", flush=True)
     run.finish([run.agent], objective=objective, copies=None, **figures)
     keep_agents(config, run)
-
-
-def rollout_figures(statistics: RolloutStats, group: str) -> dict[str, Any]:
-    """What is told of one collection, under its logged names."""
-    figures = episode_figures(statistics, group)
-    for attribute, name in metrics.ROLLOUTS_IMAGINED.items():
-        figures[group + name] = getattr(statistics, attribute)
-    return figures | {
-        metrics.UNC_ROLLOUT_MEAN: statistics.uncertainty_mean,
-        metrics.UNC_ROLLOUT_MAX: statistics.uncertainty_max,
-    }
-
-
-def episode_figures(statistics: RolloutStats, group: str) -> dict[str, Any]:
-    """Returns and lengths of whole episodes alone, under their logged names."""
-    return {group + name: getattr(statistics, a) for a, name in metrics.EPISODES.items()}

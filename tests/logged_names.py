@@ -56,6 +56,9 @@ OURS_MARKOV = (
     | {f"agent/{network}_head_{kind}" for network in ("critic", "actor") for kind in _KINDS}
 )
 
+#: Of runs side by side, besides all others.
+OURS_SIDE_BY_SIDE = {"time/waited_seconds"}
+
 PUBLISHED_BANDIT = (
     _COUNTS
     | _each("count/", "epsilon progress")

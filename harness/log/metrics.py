@@ -19,6 +19,8 @@ COUNT = "count/"
 UPDATES_PER_SECOND = "time/updates_per_second"
 COLLECT_SECONDS = "time/collect_seconds"
 EVALUATE_SECONDS = "time/evaluate_seconds"
+# Of runs side by side: for the rollouts and evaluations of the others, since the last row.
+WAITED_SECONDS = "time/waited_seconds"
 
 # Evaluation in the real environment by the reference protocol (every episode that ends within the
 # horizon counts) and, in a group of its own, by one episode per environment.

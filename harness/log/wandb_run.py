@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.log.metrics import STEP
 from harness.log.sink import Opening, Sink
@@ -23,6 +23,9 @@ _LOCAL_ATTEMPTS = 3
 class WandbRun(Sink):
     """A wandb run that turns itself off at the first failure; metrics.jsonl has everything."""
 
+    #: Those that are open in this process, which share wandb's service.
+    _live: ClassVar[list["WandbRun"]] = []
+
     def __init__(self, opening: Opening):
         run, config = opening.run, opening.config
         os.environ.setdefault("WANDB_SILENT", "true")
@@ -33,24 +36,27 @@ class WandbRun(Sink):
         # Besides wandb's own errors: a lost service process shows as a closed connection.
         self._failures = (wandb.errors.Error, OSError, TimeoutError)
         self._run: Any = None
-        mode = server_mode(config.wandb.mode)
-        if mode == "disabled":
+        self._mode = server_mode(config.wandb.mode)
+        if self._mode == "disabled":
             return
+        # what the first has found out about the network holds for those beside it
+        mode = self._live[0]._mode if self._live else self._mode
         attempts = ["offline"] * _LOCAL_ATTEMPTS
         if mode != "offline":
             attempts.insert(0, mode)
         last: Exception = TimeoutError("there was no attempt")
         for attempt in attempts:
             try:
-                self._run = self._init(attempt, run, config)
+                self._run, self._mode = self._init(attempt, run, config), attempt
                 self._run.define_metric("*", step_metric=STEP)
+                self._live.append(self)
                 return
             except self._failures as error:
                 last = error
             if attempt != "offline":
                 _warn(f"wandb cannot be reached ({_brief(last)}), so this run is logged offline")
             # The failed attempt still holds the run's id in wandb's service process.
-            wandb.teardown()
+            self._teardown()
         self._give_up(last)
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
@@ -62,11 +68,17 @@ class WandbRun(Sink):
     def close(self, exit_code: int = 0) -> None:
         def finish():
             self._run.finish(exit_code=exit_code)
+            self._live.remove(self)
             # Its service process may still be writing, and would be ended with this one.
-            self._wandb.teardown()
+            self._teardown()
 
         self._guarded(finish)
         self._run = None
+
+    def _teardown(self) -> None:
+        """Ends wandb's service process, unless others log through it."""
+        if not self._live:
+            self._wandb.teardown()
 
     def _init(self, mode: Any, run: RunDirectory, config: Any) -> Any:
         # What is None here wandb takes from its environment variables (WANDB_RUN_GROUP, …).
@@ -78,6 +90,8 @@ class WandbRun(Sink):
             name=os.environ.get("WANDB_NAME") or "/".join(run.path.absolute().parts[-3:]),
             id=run_id(run.path / "wandb_id.txt"),
             resume="allow",
+            # beside other runs of this process
+            reinit="create_new",
             dir=os.environ.get("WANDB_DIR") or str(run.path),
             config=asdict(config),
             settings=self._wandb.Settings(
@@ -99,6 +113,8 @@ class WandbRun(Sink):
     def _give_up(self, error: Exception) -> None:
         _warn(f"wandb failed ({_brief(error)}), so only metrics.jsonl goes on")
         self._run = None
+        if self in self._live:
+            self._live.remove(self)
 
 
 def _brief(error: Exception) -> str:

@@ -4,8 +4,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
+from statistics import fmean
 from typing import Any
 
 import hydra
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.checkout import CONFIG_ROOT
 from harness.configuration.composition import as_config, known_keys, readable_errors
 from harness.configuration.schema import ProgramConfig
+from harness.configuration.seeds import by_seed
 from harness.configuration.sweeps import check_sweep
 from harness.errors import UserError
 from harness.log import metrics
@@ -42,13 +44,15 @@ def program(
     default: str = "d4rl_loco/base",
     flags: Sequence[str] = (),
     learns_from: Collection[str] | None = None,
+    takes_seeds: bool = False,
 ) -> Callable[[Callable], Callable[[], None]]:
     """Makes `main(config, run)` a program with Hydra's command line.
 
     `schema` is the dataclass (or a common base) that the config must be; `default` the config used
     without --config-path and --config-name; `flags` are keys also understood as `--key value`;
     `learns_from` are the keys and groups that change its result (None: all), of which alone its
-    run is named and must make sense.
+    run is named and must make sense. With `takes_seeds` it is `main(configs, runs)`: one of each,
+    or with `+seeds=[...]` one for each seed whose run is not finished.
 
     A UserError ends the program with `error: <sentence>` and exit code 2, a signal with 128 plus
     its number. In a sweep (-m) the jobs after a failed one still run, and the sweeper gets the
@@ -58,6 +62,9 @@ def program(
 
     def decorate(main: Callable) -> Callable[[], None]:
         began = threading.Event()
+
+        def for_one(configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]) -> None:
+            main(*configs, *runs)
 
         @wraps(main)
         def job(composed: DictConfig) -> float | None:
@@ -70,14 +77,25 @@ def program(
                 print(f"job {settings.job.num}: {' '.join(overrides)}", flush=True)
             try:
                 with readable_errors():
-                    config = _checked(as_config(composed, overrides, learns_from), schema, name)
+                    each = by_seed(composed, overrides) if takes_seeds else [composed]
+                    configs = [
+                        _checked(as_config(one, overrides, learns_from), schema, name)
+                        for one in each
+                    ]
                 _cache_compilations()
-                configure_numerics(config)
+                configure_numerics(configs[0])
                 # A missing login is told before anything is loaded, and leaves no directory behind.
-                check_settings(config.wandb.mode, many_jobs=settings.mode == RunMode.MULTIRUN)
+                many = settings.mode == RunMode.MULTIRUN or len(configs) > 1
+                check_settings(configs[0].wandb.mode, many_jobs=many)
                 config_name = str(settings.job.config_name)
-                with open_run(name, config, overrides, config_name, learns_from) as run:
-                    return _start(main, config, run)
+                with ExitStack() as open_:
+                    runs = [
+                        open_.enter_context(
+                            open_run(name, config, overrides, config_name, learns_from)
+                        )
+                        for config in configs
+                    ]
+                    return _start(main if takes_seeds else for_one, configs, runs)
             except UserError as error:
                 _say(f"error: {error}")
                 # An exception lets the sweep go on to its next job and fail at its end.
@@ -151,22 +169,47 @@ def reported_errors() -> Iterator[None]:
         sys.exit(interruption.exit_code)
 
 
-def _start(main: Callable, config: ProgramConfig, run: RunDirectory) -> float | None:
-    """Runs `main` unless the run is finished; the run's objective."""
-    if (record := run.finished) is not None:
-        # a kill may have come between the record and the end of the checkpoint
-        run.clear()
-        figures = "".join(
-            f", {name} {metrics.shown(name, value):.4g}" for name, value in record.figures.items()
-        )
-        print(
-            f"{run.path} is finished{figures}; to run it again, give restart=true or another"
-            " run_dir=<folder>"
-        )
-        for line in renew_copies(run.path, record):
-            print(line)
-        keep_agents(config, run)
-        return record.objective
+def _start(
+    main: Callable, configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]
+) -> float | None:
+    """Runs `main` for the runs that are not finished; the mean of all objectives, if they have
+    one."""
+    unfinished = [
+        (config, run)
+        for config, run in zip(configs, runs, strict=True)
+        if not _is_finished(config, run)
+    ]
+    for _, run in unfinished:
+        _make_ready(run)
+    if unfinished:
+        main(*map(list, zip(*unfinished, strict=True)))
+    records = [run.finished for run in runs]
+    objectives = [None if record is None else record.objective for record in records]
+    reached = [objective for objective in objectives if objective is not None]
+    return fmean(reached) if len(reached) == len(objectives) else None
+
+
+def _is_finished(config: ProgramConfig, run: RunDirectory) -> bool:
+    """Whether the run is finished, which is said, and its copies renewed."""
+    if (record := run.finished) is None:
+        return False
+    # a kill may have come between the record and the end of the checkpoint
+    run.clear()
+    figures = "".join(
+        f", {name} {metrics.shown(name, value):.4g}" for name, value in record.figures.items()
+    )
+    print(
+        f"{run.path} is finished{figures}; to run it again, give restart=true or another"
+        " run_dir=<folder>"
+    )
+    for line in renew_copies(run.path, record):
+        print(line)
+    keep_agents(config, run)
+    return True
+
+
+def _make_ready(run: RunDirectory) -> None:
+    """Puts aside what cannot be continued, and says which run it is."""
     if (
         run.metrics.exists()
         and run.metrics.stat().st_size
@@ -177,9 +220,6 @@ def _start(main: Callable, config: ProgramConfig, run: RunDirectory) -> float | 
         home = set_aside(run.path, keep=("config.yaml", "environment.json", "inputs.json"))
         print(f"there is no checkpoint to go on from: what was logged is now in {home}")
     print(f"{'continuing' if run.continued else 'run'} {run.path}", flush=True)
-    main(config, run)
-    record = run.finished
-    return None if record is None else record.objective
 
 
 def _checked(config: Any, schema: type, name: str) -> Any:

@@ -18,7 +18,7 @@ _EXECUTION_KEYS = (
     *("train.replay", "train.memory_scan", "train.matmul_precision"),
     "ensemble.devices",
 )
-_NAMED_ELSEWHERE = ("seed", "dataset_name", "sweep")
+_NAMED_ELSEWHERE = ("seed", "seeds", "dataset_name", "sweep")
 _PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")
 _LONGEST_NAME = 150
 

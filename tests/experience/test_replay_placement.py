@@ -14,14 +14,17 @@ ROWS = 1000
 BYTES = replay_bytes(ROWS, 2, 1)
 
 
-def place(setting, *, on_gpu, on_host, monkeypatch):
-    """Place a replay of 1000 rows beside an accelerator, with these bytes free on both sides."""
+def place(setting, *, on_gpu, on_host, monkeypatch, count=1):
+    """Place replays of 1000 rows beside an accelerator, with these bytes free on both sides."""
     statistics = {"bytes_limit": on_gpu + 50, "bytes_in_use": 50}
     gpu = Mock(spec=jax.Device, platform="gpu", memory_stats=lambda: statistics)
     local = lambda backend=None: [gpu if backend is None else CPU]  # noqa: E731
     monkeypatch.setattr(replay_placement.jax, "local_devices", local)
     monkeypatch.setattr(replay_placement, "free_host_bytes", lambda: on_host)
-    return replay_placement.place_replay(setting, ROWS, 2, 1, longest=10, at_once=1)
+    (replay, *_), on_device = replay_placement.place_replays(
+        setting, ROWS, 2, 1, longest=10, at_once=1, count=count
+    )
+    return replay, on_device
 
 
 def test_what_does_not_fit_the_accelerator_goes_to_the_host(monkeypatch, capsys):
@@ -39,3 +42,13 @@ def test_a_host_that_is_too_small_is_told(monkeypatch):
     sentence = f"needs {BYTES:,} bytes.* of the host at most 80% may be used: give a smaller"
     with pytest.raises(UserError, match=sentence):
         place("host", on_gpu=10 * BYTES, on_host=BYTES, monkeypatch=monkeypatch)
+
+
+def test_the_replays_of_several_seeds_must_fit_the_accelerator_together(monkeypatch):
+    room = {"on_gpu": 3 * BYTES, "on_host": 99 * BYTES, "monkeypatch": monkeypatch, "count": 3}
+    sentence = f"3 replays of train.buffer_size=1000 rows need {3 * BYTES:,} .* or fewer seeds$"
+    for setting in ("auto", "device"):
+        with pytest.raises(UserError, match=sentence):
+            place(setting, **room)
+    with pytest.raises(UserError, match="train.replay=host is for a single agent"):
+        place("host", **room)

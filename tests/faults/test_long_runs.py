@@ -21,7 +21,7 @@ from harness.log.metrics_file import read_rows
 from harness.run.directory import open_run
 from online_rl import loop
 from online_rl.builders import recurrent_agent
-from programs.continuous import train_agent
+from programs.continuous import train_agents
 from programs.ensemble_training import train_world_model
 from programs.world_data import load_checked
 
@@ -65,7 +65,7 @@ def test_nothing_but_the_records_grows(tmp_path, monkeypatch):
         train_world_model(world, run, task, load_checked(world, task))
     config = load_config("pendulum/base", [*overrides, "run_dir=run", "wandb.mode=offline"])
     with open_run("offline_cont", config) as run:
-        train_agent(config, run, recurrent_agent, TapeReplay.sample_tape)
+        train_agents([config], [run], recurrent_agent, TapeReplay.sample_tape)
         size = run.metrics.stat().st_size
         wandb = sum(file.stat().st_size for file in run.path.rglob("*.wandb"))
         logged = read_rows(run.metrics)

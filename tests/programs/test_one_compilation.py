@@ -25,9 +25,10 @@ from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl import loop
 from online_rl.builders import markov_agent, recurrent_agent
+from programs.imagining import make_collect
 from programs.inspection import make_inspect
 from programs.scoring import figures, make_play
-from programs.training import make_collect, start
+from programs.training import batches, make_updates, start
 from programs.world_model import BuiltWorld
 from tests.logged_names import (
     OURS_MARKOV,
@@ -106,7 +107,9 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
         jax.numpy_dtype_promotion("standard"),
         closing(LocalVectorEnv("pendulum", config.dataset_name, 2)) as envs,
     ):
-        state, update_many = start(config, agent, sample, state_dim=3, action_dim=1, horizon=200)
+        (state,), on_device = start([config], agent, state_dim=3, action_dim=1, horizon=200)
+        draw = batches(config, sample)
+        update_many = make_updates(agent, draw, is_on_device=on_device)(config.seed)
         play = make_play(agent, task, envs)
         owed = []
 
@@ -116,25 +119,19 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
             return figures(play(learner, step))
 
         parts = loop.Parts(
-            make_collect(
-                agent,
-                world,
-                histories,
-                RolloutSettings(config.collect.parallel_size),
-                seed=config.seed,
+            make_collect(agent, histories, RolloutSettings(config.collect.parallel_size))(
+                world, config.seed
             ),
             update_many,
             evaluate,
-            make_inspect(
-                agent,
-                update_many,
-                sample=lambda replay, key: sample(replay, key, 64),
-                constants=BuiltWorld(world, np.ones(3)).figures(),
+            make_inspect(agent, draw)(
+                update_many, config.seed, BuiltWorld(world, np.ones(3)).figures()
             ),
             lambda state, now: None,
             lambda state: None,
         )
-        state = loop.train(state, loop.Schedule(100, 0.05, 5), parts, logger := Silent(), Pending())
+        training = loop.Training(state, loop.Schedule(100, 0.05, 5), parts, logger := Silent())
+        state = loop.train(training, Pending())
         assert state.updates == 100 and state.rounds > 2 and len(owed) > 3
         assert len(set(np.diff(sorted(set(logger.steps))))) > 1, "all rounds were alike"
         # the first evaluation and the first round compile; after them comes the second evaluation,

@@ -29,8 +29,7 @@ from offline_world.split import Data
 from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl.builders import markov_agent
-from programs.imagining import make_imagine
-from programs.training import make_collect
+from programs.imagining import make_collect, make_imagine
 
 MEMBERS, HIDDEN = 4, 16
 ONE = FitSettings(
@@ -126,7 +125,7 @@ def test_a_collection():
         spread = eqx.tree_at(lambda w: w.ensemble, world, by_members(world.ensemble, devices))
         replay = eqx.filter_jit(lambda: TapeReplay.empty(4000, 3, 1, 8))()
         replay = jax.device_put(replay, jax.local_devices()[0])
-        collect = make_collect(agent, spread, histories, rollouts, seed=0, devices=devices)
+        collect = make_collect(agent, histories, rollouts, devices=devices)(spread, 0)
         found[devices] = collect(learner, replay, 0)
     assert_close(found[1], found[2])
     assert found[2][1] > 20 and found[2][0].write.devices() == {jax.local_devices()[0]}

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -228,3 +229,26 @@ def test_progress_line_on_a_terminal_is_redrawn_in_place():
     assert screen.count(b"\n") < 6, "the steps share one line"
     assert screen.index(b"evaluated") < screen.index(b"100/100")
     assert screen.rstrip().endswith(b"after")
+
+
+def test_runs_side_by_side_have_a_wandb_run_each(tmp_path, monkeypatch, capsys):
+    """Beside others a run is closed without them, and waits for a dead network no second time."""
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    monkeypatch.setattr(wandb_run, "_INIT_SECONDS", 1)
+    configs = [config_in(tmp_path / name, "auto") for name in ("one", "other")]
+    with ExitStack() as open_:
+        runs = [open_.enter_context(open_run("offline_cont", config)) for config in configs]
+        loggers = [Logger(run, config) for run, config in zip(runs, configs, strict=True)]
+        assert capsys.readouterr().err.count("logged offline") == 1
+        for score, logger in enumerate(loggers):
+            logger.log(0, {f"own/{score}": 0.5})
+        loggers[0].close()
+        loggers[1].log(1, {"own/late": 0.5})
+        loggers[1].close()
+        assert "wandb failed" not in capsys.readouterr().err
+        stored = [
+            next((run.path / "wandb").glob("offline-run-*/*.wandb")).read_bytes() for run in runs
+        ]
+    assert b"own/0" in stored[0] and b"own/1" not in stored[0]
+    assert b"own/1" in stored[1] and b"own/late" in stored[1]
