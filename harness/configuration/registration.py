@@ -6,6 +6,7 @@ from hydra.conf import HydraConf, RunDir, SweepDir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
+from harness.configuration.launchers import register_launchers
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
@@ -31,6 +32,7 @@ def _register() -> None:
     store.store(name="bandit_schema", node=BanditConfig)
     store.store(name="bandit_study_schema", node=BanditStudyConfig)
     register_sweeps(store)
+    register_launchers(store)
     OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)
     # Our run directories replace Hydra's, so it must neither change directory nor make outputs/;
     # a sweep still needs somewhere for its record of jobs.

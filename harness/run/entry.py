@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -29,12 +28,15 @@ from harness.run.directory import RunDirectory, open_run, set_aside
 from harness.run.finished import renew_copies
 from harness.run.interrupts import Interrupted, raised_at_once
 from harness.run.kept_agents import keep_agents
+from harness.run.launched import launched_job, take_command
 from harness.run.numerics import configure_numerics
 from harness.run.surroundings import prepare
 
 _USER_ERROR = 2
 # What somebody typed may be longer than anyone can read.
 _LONGEST_SENTENCE = 1500
+# Whether a job has begun in this process: errors after that are not the command line's.
+_begun = False
 
 
 def program(
@@ -61,45 +63,46 @@ def program(
     """
 
     def decorate(main: Callable) -> Callable[[], None]:
-        began = threading.Event()
-
         def for_one(configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]) -> None:
             main(*configs, *runs)
 
+        def run_job(composed: DictConfig, overrides: list[str], settings: Any) -> float | None:
+            with readable_errors():
+                each = by_seed(composed, overrides) if takes_seeds else [composed]
+                configs = [
+                    _checked(as_config(one, overrides, learns_from), schema, name) for one in each
+                ]
+            _cache_compilations()
+            configure_numerics(configs[0])
+            # A missing login is told before anything is loaded, and leaves no directory behind.
+            many = settings.mode == RunMode.MULTIRUN or len(configs) > 1
+            check_settings(configs[0].wandb.mode, many_jobs=many)
+            config_name = str(settings.job.config_name)
+            with ExitStack() as open_:
+                runs = [
+                    open_.enter_context(open_run(name, config, overrides, config_name, learns_from))
+                    for config in configs
+                ]
+                return _start(main if takes_seeds else for_one, configs, runs)
+
+        # Launchers send it to other processes: it may hold nothing that cannot be pickled.
         @wraps(main)
         def job(composed: DictConfig) -> float | None:
-            began.set()
+            _begin()
             settings = HydraConfig.get()
+            swept = settings.mode == RunMode.MULTIRUN
             # as typed: what they refer to may not exist
             task: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
             overrides = [str(override) for override in task]
-            if settings.mode == RunMode.MULTIRUN:
+            if swept:
                 print(f"job {settings.job.num}: {' '.join(overrides)}", flush=True)
             try:
-                with readable_errors():
-                    each = by_seed(composed, overrides) if takes_seeds else [composed]
-                    configs = [
-                        _checked(as_config(one, overrides, learns_from), schema, name)
-                        for one in each
-                    ]
-                _cache_compilations()
-                configure_numerics(configs[0])
-                # A missing login is told before anything is loaded, and leaves no directory behind.
-                many = settings.mode == RunMode.MULTIRUN or len(configs) > 1
-                check_settings(configs[0].wandb.mode, many_jobs=many)
-                config_name = str(settings.job.config_name)
-                with ExitStack() as open_:
-                    runs = [
-                        open_.enter_context(
-                            open_run(name, config, overrides, config_name, learns_from)
-                        )
-                        for config in configs
-                    ]
-                    return _start(main if takes_seeds else for_one, configs, runs)
+                with launched_job(settings.job.num if swept else 0):
+                    return run_job(composed, overrides, settings)
             except UserError as error:
                 _say(f"error: {error}")
                 # An exception lets the sweep go on to its next job and fail at its end.
-                if settings.mode == RunMode.MULTIRUN:
+                if swept:
                     raise
                 sys.exit(_USER_ERROR)
 
@@ -107,12 +110,12 @@ def program(
         def run_program() -> None:
             # Hydra would print the errors in its own way and exit; they are told here instead.
             os.environ["HYDRA_FULL_ERROR"] = "1"
-            began.clear()
+            take_command()
             folder, _, file = default.rpartition("/")
             start = hydra.main(
                 config_path=str(CONFIG_ROOT / folder), config_name=file, version_base="1.3"
             )(job)
-            with reported_errors(), _unreadable_command(began), readable_errors():
+            with reported_errors(), _unreadable_command(), readable_errors():
                 sys.argv[1:] = as_overrides(sys.argv[1:], flags)
                 check_sweep(sys.argv[1:], known_keys(schema))
                 start()
@@ -122,18 +125,25 @@ def program(
     return decorate
 
 
+def _begin() -> None:
+    global _begun
+    _begun = True
+
+
 @contextmanager
-def _unreadable_command(began: threading.Event) -> Iterator[None]:
+def _unreadable_command() -> Iterator[None]:
     """Says in one sentence what Hydra raises on its way to the job, where it has no word for it.
 
-    After the job `began`, errors are those of the program.
+    After a job has begun, errors are those of the program.
     """
+    global _begun
+    _begun = False
     try:
         yield
     except UserError:
         raise
     except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
-        if began.is_set():
+        if _begun:
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(

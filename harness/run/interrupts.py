@@ -5,19 +5,24 @@ computation for minutes. So a thread of its own listens too: it answers at once,
 request ends the process from there.
 """
 
+import multiprocessing
 import os
 import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 #: Ctrl-C, kill and batch systems, SLURM's warning before a time limit, a terminal that is gone.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-_Handler = Callable[[int, FrameType | None], None]
-_HEARD = "stopping at the next safe point, then saving; once more to stop at once\n"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+Handler = Callable[[int, FrameType | None], object]
+_HEARD = "stopping at the next safe point, then saving"
+_ONCE_MORE = f"{_HEARD}; once more to stop at once\n"
+_FORWARDED = "stopping the jobs, each at its next safe point; once more to kill them\n"
+#: Of a process that a launcher started for jobs: how the launcher itself answers signals.
+_launcher: Mapping[int, Handler] | None = None
 
 
 class Interrupted(BaseException):
@@ -32,42 +37,75 @@ class Interrupted(BaseException):
 
 
 class Pending:
-    """A request to stop that waits for `check`."""
+    """Requests to stop that wait for `check`."""
 
-    def __init__(self) -> None:
-        self._number: int | None = None
+    def __init__(self, launcher: Mapping[int, Handler] | None = None) -> None:
+        """`launcher` is how a launcher that started this process answers signals itself."""
+        self._launcher = launcher
+        self._numbers: list[int] = []
 
     @property
     def requested(self) -> bool:
-        return self._number is not None
+        return bool(self._numbers)
 
     def check(self, saved: str = "") -> None:
         """Raises Interrupted if a signal has come; call it where the state has been saved.
 
-        `saved` follows the signal's name in the message.
+        `saved` follows the signal's name in the message. A signal that the launcher answers itself
+        is left to it, which may end the process (submitit requeues the job), or else let it go on.
         """
-        if self._number is not None:
-            raise Interrupted(self._number, saved)
+        while self._numbers:
+            number = self._numbers.pop(0)
+            answer = (self._launcher or {}).get(number)
+            if answer is None:
+                raise Interrupted(number, saved)
+            print(f"{signal.Signals(number).name} came{saved}", flush=True)
+            answer(number, None)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        # Who asks twice does not want to wait for the safe point.
-        self.check()
-        self._number = number
+        if self._launcher is None:
+            # Who asks twice does not want to wait for the safe point.
+            self.check()
+        self._numbers.append(number)
         if number == signal.SIGHUP:
-            _leave_terminal()
+            leave_terminal()
+
+
+def started_by(launcher: Mapping[int, Handler]) -> None:
+    """Says that this process was started for jobs, by something that answers some signals itself.
+
+    Asking twice is then asking once: whoever started the process can kill it.
+    """
+    global _launcher
+    _launcher = launcher
 
 
 @contextmanager
 def raised_at_once() -> Iterator[None]:
-    """Inside, a signal raises Interrupted wherever the main thread is."""
+    """Inside, a signal raises Interrupted wherever the main thread is.
+
+    Where jobs run in processes that this one started, they are asked to stop, and it is raised at
+    the end of the block, which they end; a second signal is raised at once.
+    """
+    forwarded: list[int] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            _leave_terminal()
-        raise Interrupted(number)
+            leave_terminal()
+        if forwarded or not (jobs := multiprocessing.active_children()):
+            raise Interrupted(number)
+        forwarded.append(number)
+        _tell(_FORWARDED)
+        for job in jobs:
+            with suppress(ProcessLookupError):
+                os.kill(job.ident, number)
 
-    with _handled_by(handler):
-        yield
+    try:
+        with _handled_by(handler):
+            yield
+    finally:
+        if forwarded:
+            raise Interrupted(forwarded[0], ", after its jobs")
 
 
 @contextmanager
@@ -77,20 +115,21 @@ def deferred() -> Iterator[Pending]:
     A second signal ends the process at once, wherever it is: what was saved before stays. A signal
     that nobody checked is raised at the end.
     """
-    pending = Pending()
+    pending = Pending(_launcher)
     with _handled_by(pending.receive), _heard_at_once():
         yield pending
     pending.check()
 
 
 @contextmanager
-def _handled_by(handler: _Handler) -> Iterator[None]:
+def _handled_by(handler: Handler) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         # Python delivers signals to the main thread only.
         yield
         return
     # nohup and the like have signals ignored, and mean it
-    wanted = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    ours = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    wanted = {*ours, *(_launcher or ())}
     previous = {number: signal.signal(number, handler) for number in wanted}
     try:
         yield
@@ -123,9 +162,12 @@ def _heard_at_once() -> Iterator[None]:
 def _listen(exit_: int) -> None:
     came = 0
     while number := os.read(exit_, 1):
-        if number[0] in _SIGNALS:
+        name = signal.Signals(number[0]).name
+        if _launcher is not None and number[0] in {*SIGNALS, *_launcher}:
+            _tell(f"{name}: {_HEARD}\n")
+        elif number[0] in SIGNALS:
             came += 1
-            _tell(_HEARD if came == 1 else f"stopped by {signal.Signals(number[0]).name} at once\n")
+            _tell(_ONCE_MORE if came == 1 else f"stopped by {name} at once\n")
             if came > 1:
                 os._exit(128 + number[0])
 
@@ -139,7 +181,7 @@ def _tell(text: str) -> None:
         return
 
 
-def _leave_terminal() -> None:
+def leave_terminal() -> None:
     """A terminal that is gone refuses every further line: what follows goes nowhere instead."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
