@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -115,6 +116,10 @@ class WandbRun(Sink):
         self._run = None
         if self in self._live:
             self._live.remove(self)
+        if isinstance(error, ConnectionError):
+            # its process is gone, which it would find out with a traceback when this one ends
+            with suppress(*self._failures):
+                self._teardown()
 
 
 def _brief(error: Exception) -> str:

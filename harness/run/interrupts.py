@@ -12,7 +12,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 #: Ctrl-C, kill and batch systems, SLURM's warning before a time limit, a terminal that is gone.
@@ -97,8 +97,8 @@ def raised_at_once() -> Iterator[None]:
         forwarded.append(number)
         _tell(_FORWARDED)
         for job in jobs:
-            with suppress(ProcessLookupError):
-                os.kill(job.ident, number)
+            if job.pid is not None and job.is_alive():
+                os.kill(job.pid, number)
 
     try:
         with _handled_by(handler):

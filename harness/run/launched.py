@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import traceback
@@ -121,7 +122,32 @@ def _take_signals() -> None:
             launcher[number] = handler
         elif number in SIGNALS and handler != signal.SIG_IGN:
             signal.signal(number, _stop)
+    if _SUBMITIT in launcher and signal.SIGTERM in launcher:
+        requeue = launcher[_SUBMITIT]
+        launcher[signal.SIGTERM] = lambda number, frame: _leave(number, requeue)
     started_by(launcher)
+
+
+def _leave(number: int, requeue: Handler) -> None:
+    """Ends a job on a cluster, which has saved.
+
+    submitit would let SIGTERM pass and be killed seconds later. SLURM requeues what it preempts
+    only if it has to kill it: a job that ends by itself in the time that it is given does that.
+    """
+    if _slurm_state() == "RUNNING":
+        requeue(number, None)
+    # requeued already, or cancelled
+    sys.exit(128 + number)
+
+
+def _slurm_state() -> str:
+    """What SLURM thinks of this process's job, empty where it is none or there is no answer."""
+    command = ["squeue", "--noheader", "--format=%T", f"--jobs={os.environ.get('SLURM_JOB_ID')}"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A SLURM cluster of one node, this machine: real daemons, with all of their files in one folder."""
+"""A SLURM cluster of one node, this machine: real daemons, all of whose files are in a folder."""
 
 import os
 import shutil
@@ -35,8 +35,8 @@ KillWait={kill_wait}
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 NodeName={host} CPUs={cpus} State=UNKNOWN
-PartitionName=work Nodes={host} Default=YES PriorityTier=1 GraceTime={grace} MaxTime=INFINITE State=UP
-PartitionName=urgent Nodes={host} PriorityTier=9 PreemptMode=OFF MaxTime=INFINITE State=UP
+PartitionName=work Nodes={host} Default=YES PriorityTier=1 GraceTime={grace} State=UP
+PartitionName=urgent Nodes={host} PriorityTier=9 PreemptMode=OFF State=UP
 """
 
 

@@ -112,5 +112,3 @@ def test_jobs_that_are_asked_to_stop_save_and_none_begins_after_them(start, tmp_
     assert not any("trained" in line for line in out)
     assert err[-1] == f"stopped by {number.name}, after its jobs"
     assert sorted(path.name for path in (tmp_path / RUNS).iterdir()) == ["seed10", "seed11"]
-
-
