@@ -92,7 +92,7 @@ def raised_at_once() -> Iterator[None]:
     def handler(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             leave_terminal()
-        if forwarded or not (jobs := multiprocessing.active_children()):
+        if forwarded or not (jobs := _jobs()):
             raise Interrupted(number)
         forwarded.append(number)
         _tell(_FORWARDED)
@@ -106,6 +106,12 @@ def raised_at_once() -> Iterator[None]:
     finally:
         if forwarded:
             raise Interrupted(forwarded[0], ", after its jobs")
+
+
+def _jobs() -> list[multiprocessing.Process]:
+    """The processes that joblib runs a sweep's jobs in."""
+    children = multiprocessing.active_children()
+    return [child for child in children if ".loky." in type(child).__module__]
 
 
 @contextmanager
