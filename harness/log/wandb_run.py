@@ -32,10 +32,12 @@ class WandbRun(Sink):
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
         import wandb.errors
+        from wandb.sdk import mailbox
 
         self._wandb = wandb
-        # Besides wandb's own errors: a lost service process shows as a closed connection.
-        self._failures = (wandb.errors.Error, OSError, TimeoutError)
+        # how a lost service process shows
+        self._lost = (ConnectionError, mailbox.HandleAbandonedError, mailbox.MailboxClosedError)
+        self._failures = (wandb.errors.Error, OSError, TimeoutError, *self._lost)
         self._run: Any = None
         self._mode = server_mode(config.wandb.mode)
         if self._mode == "disabled":
@@ -116,8 +118,8 @@ class WandbRun(Sink):
         self._run = None
         if self in self._live:
             self._live.remove(self)
-        if isinstance(error, ConnectionError):
-            # its process is gone, which it would find out with a traceback when this one ends
+        if isinstance(error, self._lost):
+            # or it would find that out with a traceback when this process ends
             with suppress(*self._failures):
                 self._teardown()
 

@@ -165,6 +165,10 @@ def reported_errors() -> Iterator[None]:
         _say(f"error: {error}")
         sys.exit(_USER_ERROR)
     except RuntimeError as error:
+        if type(error).__module__.startswith("submitit"):
+            reason = " ".join(str(error).split())
+            _say(f"error: a job on the cluster did not end, or could not begin: {reason}")
+            sys.exit(_USER_ERROR)
         # JAX says no more by its type
         if "initialize backend" not in str(error) or "JAX_PLATFORMS" not in os.environ:
             raise

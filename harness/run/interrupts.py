@@ -11,8 +11,9 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 #: Ctrl-C, kill and batch systems, SLURM's warning before a time limit, a terminal that is gone.
@@ -21,8 +22,9 @@ Handler = Callable[[int, FrameType | None], object]
 _HEARD = "stopping at the next safe point, then saving"
 _ONCE_MORE = f"{_HEARD}; once more to stop at once\n"
 _FORWARDED = "stopping the jobs, each at its next safe point; once more to kill them\n"
-#: Of a process that a launcher started for jobs: how the launcher itself answers signals.
-_launcher: Mapping[int, Handler] | None = None
+# Those that this process hears, and whether the second one is as good as the first.
+_heard: tuple[int, ...] = SIGNALS
+_patient = False
 
 
 class Interrupted(BaseException):
@@ -33,51 +35,44 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int, saved: str = ""):
         super().__init__(f"stopped by {signal.Signals(number).name}{saved}")
+        self.number = number
         self.exit_code = 128 + number
 
 
 class Pending:
-    """Requests to stop that wait for `check`."""
+    """A request to stop that waits for `check`."""
 
-    def __init__(self, launcher: Mapping[int, Handler] | None = None) -> None:
-        """`launcher` is how a launcher that started this process answers signals itself."""
-        self._launcher = launcher
-        self._numbers: list[int] = []
+    def __init__(self) -> None:
+        self._number: int | None = None
 
     @property
     def requested(self) -> bool:
-        return bool(self._numbers)
+        return self._number is not None
 
     def check(self, saved: str = "") -> None:
         """Raises Interrupted if a signal has come; call it where the state has been saved.
 
-        `saved` follows the signal's name in the message. A signal that the launcher answers itself
-        is left to it, which may end the process (submitit requeues the job), or else let it go on.
+        `saved` follows the signal's name in the message.
         """
-        while self._numbers:
-            number = self._numbers.pop(0)
-            answer = (self._launcher or {}).get(number)
-            if answer is None:
-                raise Interrupted(number, saved)
-            print(f"{signal.Signals(number).name} came{saved}", flush=True)
-            answer(number, None)
+        if self._number is not None:
+            raise Interrupted(self._number, saved)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        if self._launcher is None:
+        if not _patient:
             # Who asks twice does not want to wait for the safe point.
             self.check()
-        self._numbers.append(number)
+        self._number = self._number or number
         if number == signal.SIGHUP:
             leave_terminal()
 
 
-def started_by(launcher: Mapping[int, Handler]) -> None:
-    """Says that this process was started for jobs, by something that answers some signals itself.
+def be_patient(others: Iterable[int] = ()) -> None:
+    """Says that a launcher started this process for jobs, and warns them with `others` too.
 
     Asking twice is then asking once: whoever started the process can kill it.
     """
-    global _launcher
-    _launcher = launcher
+    global _patient, _heard
+    _patient, _heard = True, (*SIGNALS, *others)
 
 
 @contextmanager
@@ -87,14 +82,20 @@ def raised_at_once() -> Iterator[None]:
     Where jobs run in processes that this one started, they are asked to stop, and it is raised at
     the end of the block, which they end; a second signal is raised at once.
     """
-    forwarded: list[int] = []
+    came: list[int] = []
+    after = ""
 
     def handler(number: int, frame: FrameType | None) -> None:
+        nonlocal after
         if number == signal.SIGHUP:
             leave_terminal()
-        if forwarded or not (jobs := _jobs()):
+        came.append(number)
+        if "ray" in sys.modules:
+            # it swallows any other exception while it waits
+            raise KeyboardInterrupt
+        if len(came) > 1 or not (jobs := _jobs()):
             raise Interrupted(number)
-        forwarded.append(number)
+        after = ", after its jobs"
         _tell(_FORWARDED)
         for job in jobs:
             if job.pid is not None and job.is_alive():
@@ -104,11 +105,11 @@ def raised_at_once() -> Iterator[None]:
         with _handled_by(handler):
             yield
     finally:
-        if forwarded:
-            raise Interrupted(forwarded[0], ", after its jobs")
+        if came:
+            raise Interrupted(came[0], after) from None
 
 
-def _jobs() -> list[multiprocessing.Process]:
+def _jobs() -> list[BaseProcess]:
     """The processes that joblib runs a sweep's jobs in."""
     children = multiprocessing.active_children()
     return [child for child in children if ".loky." in type(child).__module__]
@@ -121,7 +122,7 @@ def deferred() -> Iterator[Pending]:
     A second signal ends the process at once, wherever it is: what was saved before stays. A signal
     that nobody checked is raised at the end.
     """
-    pending = Pending(_launcher)
+    pending = Pending()
     with _handled_by(pending.receive), _heard_at_once():
         yield pending
     pending.check()
@@ -134,8 +135,7 @@ def _handled_by(handler: Handler) -> Iterator[None]:
         yield
         return
     # nohup and the like have signals ignored, and mean it
-    ours = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
-    wanted = {*ours, *(_launcher or ())}
+    wanted = [n for n in _heard if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
     previous = {number: signal.signal(number, handler) for number in wanted}
     try:
         yield
@@ -168,11 +168,13 @@ def _heard_at_once() -> Iterator[None]:
 def _listen(exit_: int) -> None:
     came = 0
     while number := os.read(exit_, 1):
+        if number[0] not in _heard:
+            continue
         name = signal.Signals(number[0]).name
-        if _launcher is not None and number[0] in {*SIGNALS, *_launcher}:
+        came += 1
+        if _patient:
             _tell(f"{name}: {_HEARD}\n")
-        elif number[0] in SIGNALS:
-            came += 1
+        else:
             _tell(_ONCE_MORE if came == 1 else f"stopped by {name} at once\n")
             if came > 1:
                 os._exit(128 + number[0])

@@ -1,4 +1,4 @@
-"""Jobs of a sweep in other processes than the command's own: joblib's here, SLURM's anywhere."""
+"""Jobs of a sweep in other processes than the command's own: joblib's and Ray's, SLURM's."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from harness.checkout import ROOT
 from harness.errors import UserError
-from harness.run.interrupts import SIGNALS, Handler, Interrupted, leave_terminal, started_by
+from harness.run.interrupts import SIGNALS, Handler, Interrupted, be_patient, leave_terminal
 from harness.run.surroundings import prepare
 
 #: What submitit has its jobs warned with.
@@ -26,6 +26,8 @@ _SUBMITIT = signal.SIGUSR2
 _commanding = False
 _busy = False
 _stopped: Interrupted | None = None
+# How the launcher answers signals in this process.
+_answers: dict[int, Handler] = {}
 
 
 def take_command() -> None:
@@ -45,9 +47,9 @@ def launched_job(number: Any) -> Iterator[None]:
     """Around job `number` of a sweep; changes nothing in the command's own process.
 
     In another process, whatever ends the job is raised as a UserError, which the sweep is told of.
-    Of signals, those that the launcher handles (submitit's, which requeue the job or let it go on)
-    reach it when the job has saved. Any other one ends the job, and those that the process would
-    be given after it. What jobs say that share a terminal bears their number.
+    A signal ends it when it has saved, and those that the process would be given after it; one
+    that the launcher handles itself (submitit's, which put the job back into SLURM's queue) is then
+    left to it. What jobs say that share a terminal bears their number.
     """
     global _busy, _stopped
     if _commanding:
@@ -59,16 +61,16 @@ def launched_job(number: Any) -> Iterator[None]:
         raise UserError(f"not begun: the sweep was {_stopped}")
     _busy = True
     try:
-        if multiprocessing.parent_process() is None:
+        with _marked(number):
             yield
-        else:
-            out, err = _Marked(sys.stdout, number), _Marked(sys.stderr, number)
-            with redirect_stdout(out), redirect_stderr(err):  # type: ignore[type-var]
-                yield
     except UserError:
         raise
     except Interrupted as interruption:
         _stopped = interruption
+        if (answer := _answers.get(interruption.number)) is not None:
+            print(interruption, flush=True)
+            answer(interruption.number, None)
+            sys.exit(interruption.exit_code)
         raise UserError(str(interruption)) from None
     except Exception as error:
         # it does not travel: exceptions of libraries may not even be read elsewhere
@@ -89,8 +91,20 @@ class SayWhere(Callback):
         )
 
 
+@contextmanager
+def _marked(number: Any) -> Iterator[None]:
+    """Puts job `number` in front of what is printed, where several jobs share a terminal."""
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    out: Any = _Marked(sys.stdout, number)
+    err: Any = _Marked(sys.stderr, number)
+    with redirect_stdout(out), redirect_stderr(err):
+        yield
+
+
 class _Marked:
-    """A stream of whole lines that begin with a job's number, for jobs that share a terminal."""
+    """A stream of whole lines that begin with a job's number."""
 
     def __init__(self, stream: TextIO, number: Any):
         self._stream, self._mark, self._begun = stream, f"[{number}] ", ""
@@ -113,31 +127,25 @@ class _Marked:
 
 def _take_signals() -> None:
     """Finds which signals the launcher answers in this process, and answers the others."""
-    if threading.current_thread() is not threading.main_thread():
+    if _answers or threading.current_thread() is not threading.main_thread():
         return
-    launcher: dict[int, Handler] = {}
     for number in (*SIGNALS, _SUBMITIT):
         handler = signal.getsignal(number)
         if callable(handler) and handler not in (signal.default_int_handler, _stop):
-            launcher[number] = handler
+            _answers[number] = handler
         elif number in SIGNALS and handler != signal.SIG_IGN:
             signal.signal(number, _stop)
-    if _SUBMITIT in launcher and signal.SIGTERM in launcher:
-        requeue = launcher[_SUBMITIT]
-        launcher[signal.SIGTERM] = lambda number, frame: _leave(number, requeue)
-    started_by(launcher)
+    if _SUBMITIT in _answers:
+        _answers[signal.SIGTERM] = _preempted
+    be_patient(_answers.keys() - {*SIGNALS})
 
 
-def _leave(number: int, requeue: Handler) -> None:
-    """Ends a job on a cluster, which has saved.
-
-    submitit would let SIGTERM pass and be killed seconds later. SLURM requeues what it preempts
-    only if it has to kill it: a job that ends by itself in the time that it is given does that.
-    """
+def _preempted(number: int, frame: FrameType | None) -> None:
+    """submitit lets SIGTERM pass, and is killed when its time is over. This job has saved and can
+    go, but of jobs that end by themselves SLURM requeues none: so this one asks for it, unless it
+    has been requeued or cancelled already."""
     if _slurm_state() == "RUNNING":
-        requeue(number, None)
-    # requeued already, or cancelled
-    sys.exit(128 + number)
+        _answers[_SUBMITIT](number, frame)
 
 
 def _slurm_state() -> str:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from harness.run.entry import reported_errors
 from tests.cli.programs import REPOSITORY
 
 PROGRAM = """
@@ -112,3 +113,17 @@ def test_jobs_that_are_asked_to_stop_save_and_none_begins_after_them(start, tmp_
     assert not any("trained" in line for line in out)
     assert err[-1] == f"stopped by {number.name}, after its jobs"
     assert sorted(path.name for path in (tmp_path / RUNS).iterdir()) == ["seed10", "seed11"]
+
+
+def test_a_job_that_never_ended_is_a_sentence(capsys):
+    class UncompletedJobError(RuntimeError):
+        """As submitit's, which takes logging over when it is imported."""
+
+        __module__ = "submitit.core.utils"
+
+    with pytest.raises(SystemExit) as end, reported_errors():
+        raise UncompletedJobError("Job 7 has not produced any output\n(state: CANCELLED)")
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: a job on the cluster did not end") and said.count("\n") == 1
+    assert "(state: CANCELLED)" in said
