@@ -29,6 +29,15 @@ from harness.configuration.schema import ProgramConfig
 from harness.configuration.validation import validate
 from harness.errors import UserError
 
+#: Options of Hydra's that plugins have → the extra that installs them.
+_EXTRAS = {
+    "hydra/launcher/joblib": "launchers",
+    "hydra/launcher/submitit_slurm": "launchers",
+    "hydra/launcher/submitit_local": "launchers",
+    "hydra/launcher/ray": "ray",
+    "hydra/sweeper/optuna": "sweepers",
+}
+
 
 def as_config(
     composed: DictConfig, overrides: Sequence[str], learns_from: Collection[str] | None = None
@@ -149,10 +158,15 @@ def _first_line(error: Exception) -> str:
 
 
 def _missing_file(error: MissingConfigException) -> str:
-    if error.options is None:
-        return " ".join(str(error).split()).rstrip(".")
     missing = str(error.missing_cfg_file)
     group, _, name = missing.rpartition("/")
+    if extra := _EXTRAS.get(missing):
+        return (
+            f"{group}={name} needs packages that are not installed: pip install -e '.[{extra}]' in"
+            f" {CONFIG_ROOT.parent}"
+        )
+    if error.options is None:
+        return " ".join(str(error).split()).rstrip(".")
     return f"there is no {group} {name!r}: {_nearest(name, error.options)}"
 
 

@@ -8,8 +8,11 @@ import time
 
 import pytest
 
+from harness.log.metrics_file import read_rows
 from harness.run.entry import reported_errors
-from tests.cli.programs import REPOSITORY
+from tests.cli.programs import REPOSITORY, succeed, timeless
+from tests.cli.test_runs import assert_same_agents
+from tests.cli.tiny import AGENT, RUN, WORLD
 
 PROGRAM = """
 import os, time
@@ -113,6 +116,20 @@ def test_jobs_that_are_asked_to_stop_save_and_none_begins_after_them(start, tmp_
     assert not any("trained" in line for line in out)
     assert err[-1] == f"stopped by {number.name}, after its jobs"
     assert sorted(path.name for path in (tmp_path / RUNS).iterdir()) == ["seed10", "seed11"]
+
+
+@pytest.mark.slow
+def test_seeds_side_by_side_equal_seeds_one_by_one(tmp_path):
+    local, two = "hydra/launcher=local", "hydra.launcher.n_jobs=2"
+    succeed(tmp_path, "offline_world/cont_ensemble.py", "-m", *WORLD, "seed=0,1", local, two)
+    told = succeed(tmp_path, "offline_cont.py", "-m", *AGENT, "seed=0,1", local, two)
+    assert "[0] score" in told and "[1] score" in told
+    for seed in (0, 1):
+        alone, beside = tmp_path / f"alone{seed}", tmp_path / RUN / f"seed{seed}"
+        succeed(tmp_path, "offline_cont.py", *AGENT, f"seed={seed}", local, f"run_dir={alone}")
+        assert_same_agents(alone / "agent", beside / "agent")
+        rows = [timeless(read_rows(run / "metrics.jsonl")) for run in (alone, beside)]
+        assert rows[0] == rows[1]
 
 
 def test_a_job_that_never_ended_is_a_sentence(capsys):
