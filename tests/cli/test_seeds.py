@@ -1,13 +1,16 @@
 """`+seeds=[0,1]`: two runs in one process, each what its own command would have left."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
 
 from harness.log.metrics_file import read_rows
+from harness.run.directory import read_config
 from tests.cli.programs import agent_arrays, succeed, timeless
 from tests.cli.tiny import AGENT, RUN
+from tests.faults.fork_server import Program
 from tests.logged_names import OURS_SIDE_BY_SIDE
 
 TOGETHER = (*AGENT, "+seeds=[0,1]")
@@ -33,11 +36,10 @@ def assert_same_run(alone, beside):
     for name in ("finished.json", "inputs.json"):
         one, other = (json.loads((run / name).read_text()) for run in (alone, beside))
         assert one.keys() == other.keys()
-    one, other = ((run / "config.yaml").read_text().splitlines() for run in (alone, beside))
-    assert [line for line in one if "run_root" not in line] == [
-        line for line in other if "run_root" not in line
-    ]
-    files = [{path.name for path in run.iterdir()} - {"wandb"} for run in (alone, beside)]
+    one, other = (read_config(run / "config.yaml") for run in (alone, beside))
+    assert {k for k in one if one[k] != other[k]} <= {"run_root", "checkpoint.every_minutes"}
+    more = {"wandb", "wandb_id.txt", "earlier"}
+    files = [{path.name for path in run.iterdir()} - more for run in (alone, beside)]
     assert files[0] == files[1]
 
 
@@ -47,3 +49,36 @@ def test_seeds_side_by_side_are_the_runs_that_they_would_be_alone(trained):
     for seed in (0, 1):
         alone = trained / RUN / f"seed{seed}"
         assert_same_run(alone, trained / "beside" / alone.relative_to(trained / "runs"))
+
+
+@pytest.mark.slow
+def test_kills_and_signals_change_nothing_and_a_seed_may_be_finished_alone(trained):
+    where = ("run_root=killed", "checkpoint.every_minutes=1e-6")
+    runs = [trained / RUN.replace("runs", "killed", 1) / f"seed{seed}" for seed in (0, 1)]
+
+    def stopped(rows, number):
+        """How the program ends that gets the signal once one of its runs has so many rows."""
+
+        def come():
+            files = [run / "metrics.jsonl" for run in runs]
+            return any(f.exists() and f.read_bytes().count(b"\n") >= rows for f in files)
+
+        program = Program(trained, "offline_cont.py", *TOGETHER, *where)
+        assert program.stop_at(come, number), program.output.read_text()
+        return program.end(), program.output.read_text()
+
+    assert stopped(3, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert stopped(6, signal.SIGKILL)[0] == -signal.SIGKILL
+    code, said = stopped(9, signal.SIGTERM)
+    assert code == 143 and "stopped by SIGTERM, saved at steps " in said, said
+    assert all((run / "checkpoint").is_dir() for run in runs)
+    assert stopped(11, signal.SIGKILL)[0] == -signal.SIGKILL
+
+    succeed(trained, "offline_cont.py", *AGENT, "seed=1", *where)
+    told = succeed(trained, "offline_cont.py", *TOGETHER, *where)
+    assert f"{runs[1].relative_to(trained)} is finished" in told
+    assert f"continuing {runs[0].relative_to(trained)}" in told
+    for seed, run in enumerate(runs):
+        assert_same_run(trained / RUN / f"seed{seed}", run)
+        environment = json.loads((run / "environment.json").read_text())
+        assert len(environment["earlier_sessions"]) == 4
