@@ -56,23 +56,23 @@ def test_kills_and_signals_change_nothing_and_a_seed_may_be_finished_alone(train
     where = ("run_root=killed", "checkpoint.every_minutes=1e-6")
     runs = [trained / RUN.replace("runs", "killed", 1) / f"seed{seed}" for seed in (0, 1)]
 
-    def stopped(rows, number):
-        """How the program ends that gets the signal once one of its runs has so many rows."""
+    def rows():
+        files = [run / "metrics.jsonl" for run in runs]
+        return max(file.read_bytes().count(b"\n") if file.exists() else 0 for file in files)
 
-        def come():
-            files = [run / "metrics.jsonl" for run in runs]
-            return any(f.exists() and f.read_bytes().count(b"\n") >= rows for f in files)
-
+    def stopped(number):
+        """How the program ends that gets the signal after two more rows of one of its runs."""
+        before = rows()
         program = Program(trained, "offline_cont.py", *TOGETHER, *where)
-        assert program.stop_at(come, number), program.output.read_text()
+        assert program.stop_at(lambda: rows() >= before + 2, number), program.output.read_text()
         return program.end(), program.output.read_text()
 
-    assert stopped(3, signal.SIGKILL)[0] == -signal.SIGKILL
-    assert stopped(6, signal.SIGKILL)[0] == -signal.SIGKILL
-    code, said = stopped(9, signal.SIGTERM)
+    assert stopped(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert stopped(signal.SIGKILL)[0] == -signal.SIGKILL
+    code, said = stopped(signal.SIGTERM)
     assert code == 143 and "stopped by SIGTERM, saved at steps " in said, said
     assert all((run / "checkpoint").is_dir() for run in runs)
-    assert stopped(11, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert stopped(signal.SIGKILL)[0] == -signal.SIGKILL
 
     succeed(trained, "offline_cont.py", *AGENT, "seed=1", *where)
     told = succeed(trained, "offline_cont.py", *TOGETHER, *where)
