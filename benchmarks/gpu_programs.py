@@ -39,7 +39,10 @@ DATASETS = {
     "pen-cloned-v1": "adroit",
     "hammer-cloned-v1": "adroit",
 }
-PROGRAMS = ("update", "fit_epoch", "collection", "add", "warm_up", "uncertainty", "act")
+PROGRAMS = (
+    *("update", "update_side_by_side", "fit_epoch", "collection", "add", "warm_up"),
+    *("uncertainty", "act"),
+)
 
 
 @dataclass(frozen=True)

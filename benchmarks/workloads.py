@@ -23,11 +23,13 @@ from offline_world.split import Data, continuous_holdout
 from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl.builders import recurrent_agent
-from online_rl.updates import sampled_updates
+from online_rl.updates import sampled_updates, updates_side_by_side
 from programs.imagining import as_policy, make_imagine
 
 #: Rows of a dataset and of its histories (hopper-medium-v2 has 999,998).
 ROWS = 1_000_000
+#: Side by side.
+SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class Workloads:
             ),
             self.key,
         )
+
+    def sample(self, replay: TapeReplay, key: jax.Array) -> Tape:
+        return replay.sample_tape(key, self.config.train.batch_size)
 
     def tape(self, rows: int) -> Tape:
         flag, number = shape(rows, dtype=jnp.bool_), shape(rows)
@@ -117,15 +122,21 @@ class Workloads:
         """Updates from a replay of the published size."""
 
         def run(frozen, learner):
-            return sampled_updates(
-                self.agent.update,
-                lambda replay, key: replay.sample_tape(key, self.config.train.batch_size),
-                *frozen,
-                learner,
-            )
+            return sampled_updates(self.agent.update, self.sample, *frozen, learner)
 
         replay = self.replay(self.config.train.buffer_size)
         return Workload(run, (replay, self.key, self.key, shape(dtype=jnp.int32)), self.learner)
+
+    def update_side_by_side(self) -> Workload:
+        """Updates of three seeds, each from a replay of the published size."""
+
+        def run(frozen, learners):
+            return updates_side_by_side(self.agent.update, self.sample, *frozen, learners)
+
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), SEEDS))
+        replays = [self.replay(self.config.train.buffer_size)] * SEEDS
+        frozen = replays, keys, keys, shape(dtype=jnp.int32)
+        return Workload(run, frozen, [self.learner] * SEEDS)
 
     def collection(self) -> Workload:
         """One round of imagined rollouts."""

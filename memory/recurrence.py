@@ -13,6 +13,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Bool, Float
 
 from layers.backend import on_cpu
@@ -23,6 +24,8 @@ Pair = tuple[Float[Array, "..."], Float[Array, "..."]]
 
 #: Sequences up to this length are run row by row: two shorter scans would cost more.
 SHORT = 16
+#: (row, row, width), the last one next to itself in memory.
+_AS_WRITTEN = Layout(major_to_minor=(0, 1, 2))
 
 
 def times(a: Pair, b: Pair) -> Pair:
@@ -166,6 +169,9 @@ def _sum_of_past(table, lag, first, inputs, episode, now):
     counted = (now[:, None] == episode[None]) & (lag >= 0)
     factor = _entries(table, first + np.maximum(lag, 0))
     terms = times(factor, jax.tree.map(lambda u: u[None], inputs))
+    # With several seeds' recurrences in one, XLA would lay the rows s side by side to add them up,
+    # and turn every factor around for it, which is launches and a quarter of a gigabyte.
+    terms = jax.tree.map(lambda t: with_layout_constraint(t, _AS_WRITTEN), terms)
     return jax.tree.map(lambda t: jnp.where(counted[..., None], t, 0.0).sum(1), terms)
 
 

@@ -78,8 +78,9 @@ def sampled_updates(
 def side_by_side(update: Update[Learner], sample: Sample) -> UpdateTogether[Learner]:
     """`on_device` for several seeds at once, vmapped; each has its own replay and its own draws."""
 
-    @eqx.filter_jit
-    def run(replays, sample_keys, update_keys, count, learners):
+    @eqx.filter_jit(donate="all-except-first")
+    def run(frozen, learners):
+        replays, sample_keys, update_keys, count = frozen
         return updates_side_by_side(
             update, sample, replays, sample_keys, update_keys, count, learners
         )
@@ -92,13 +93,13 @@ def side_by_side(update: Update[Learner], sample: Sample) -> UpdateTogether[Lear
 
     def update_together(replays, learners, count):
         seeds = tuple(learners)
-        after, figures = run(
+        frozen = (
             [replays[seed] for seed in seeds],
             keys(seeds, Purpose.SAMPLE),
             keys(seeds, Purpose.UPDATE),
             jax.device_put(np.int32(count)),
-            [learners[seed] for seed in seeds],
         )
+        after, figures = run(frozen, [learners[seed] for seed in seeds])
         figures = jax.device_get(figures)
         means = [
             {name: float(value[i]) for name, value in figures.items()} for i in range(len(seeds))
