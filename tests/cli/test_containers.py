@@ -81,13 +81,14 @@ def test_a_user_without_a_home_or_a_name(folder):
 
 
 @pytest.mark.skipif(IS_ROOT and not MADE_UP, reason="root can write every folder")
-def test_a_home_that_cannot_be_written(folder):
+def test_a_home_that_cannot_be_written_and_a_jax_set_up_for_other_work(folder):
     home = folder.parent / "home"
     home.mkdir(mode=0o555)
-    result = run(folder, *TRAINING, HOME=str(home))
+    result = run(folder, *TRAINING, HOME=str(home), JAX_ENABLE_X64="1")
     assert result.returncode == 0, result.stderr
     spare = folder / f"tmp/neubay-{UID}" if MADE_UP else ROOT / ".cache"
     assert result.stderr == (
+        "note: JAX_ENABLE_X64 is ignored: everything is computed in float32, as published\n"
         f"note: the home folder {home} cannot be written: caches are in {spare}\n"
     )
     assert is_logged(folder) and list(home.iterdir()) == []

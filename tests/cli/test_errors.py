@@ -25,6 +25,7 @@ from tests.cli.tiny import AGENT, MODEL, RUN
         ("collect.ensemble_size=5", "collect.ensemble_size=5 is more than the ensemble.total_size"),
         ("collect.parallel_size=5", "collect.parallel_size=5 is not a multiple"),
         ("train.batch_size=20001", "is more rows than train.buffer_size=20000 holds"),
+        ("dataset_name=nope", "dataset_name=nope is no dataset of the pendulum"),
         ("wandb.mode=online", "wandb.mode=online needs a login"),
         ("load_agent_path=runs/a=1,b=2/agent", "load_agent_path=runs/a=1,b=2/agent does not"),
     ],
