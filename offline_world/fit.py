@@ -20,6 +20,17 @@ from offline_world.modules import Ensemble, nll
 from offline_world.shuffle import permuted
 from offline_world.split import Data
 
+Step = Callable[
+    [
+        Ensemble,
+        optax.OptState,
+        Float[Array, "member batch in"],
+        Float[Array, "member batch out"],
+        Float[Array, " batch"],
+    ],
+    tuple[Ensemble, optax.OptState, Float[Array, ""]],
+]
+
 #: Steps whose rows are found together: finding them takes a loop of its own.
 STEPS_AT_ONCE = 64
 
@@ -206,10 +217,10 @@ def fit_epoch(
     )
 
 
-def make_step(optimiser: optax.GradientTransformation) -> Callable:
+def make_step(optimiser: optax.GradientTransformation) -> Step:
     """One AdamW step: (ensemble, optimiser state, x, y, weight) → both again, and the loss.
 
-    x (member, batch, in), y (member, batch, out); `weight` (batch,) is 0 on rows past a short
+    `weight` is 0 on rows past a short
     batch's end. The loss is the NLL averaged over members, rows and outputs.
     """
 

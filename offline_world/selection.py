@@ -1,14 +1,12 @@
 """From a trained ensemble to a world: the best members and the rollout threshold (eq. 12, 16)."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from catalogue.uncertainty import UNCERTAINTIES
+from catalogue.uncertainty import UNCERTAINTIES, Measure
 from offline_world.criterion import Criterion, holdout_scores
 from offline_world.modules import Ensemble
 
@@ -35,7 +33,7 @@ def row_uncertainties(
 
 
 def uncertainties_of(
-    ensemble: Ensemble, batches: Float[Array, "count batch in"], measure: Callable
+    ensemble: Ensemble, batches: Float[Array, "count batch in"], measure: Measure
 ) -> Float[Array, "count batch"]:
     """The uncertainty of batches of inputs, one batch after another. Pure: compile it."""
     return jax.lax.map(lambda x: measure(*ensemble(x)), batches)

@@ -1,13 +1,12 @@
 """How errors grow when a world model is fed logged actions from a first state (eq. 54)."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from catalogue.uncertainty import Measure
 from experience.data.origin import Origin, measured_from, own_units
 from experience.data.rows import Dataset
 from experience.histories import build_histories
@@ -130,7 +129,7 @@ def imagine(
     return Imagined(**{name: array[:, back] for name, array in whole.items()})
 
 
-def beyond_squares(measure: Callable) -> Callable:
+def beyond_squares(measure: Measure) -> Measure:
     """`measure` for predictions whose squares float32 cannot hold, from about 1e19 on.
 
     A measure is as large as what it measures: twice the predictions, twice the uncertainty. Large

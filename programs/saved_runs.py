@@ -16,8 +16,12 @@ from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent, recurrent_agent
 from programs.agent_files import load_agent, saved_origin
 
-#: The agents that act in real environments, by the schema of their configuration.
-BUILDERS: dict[type, Callable] = {ContConfig: recurrent_agent, MarkovConfig: markov_agent}
+#: The agents that act in real environments, by the schema of their configuration: from such a
+#: configuration and the sizes of a state and an action.
+BUILDERS: dict[type, Callable[[Any, int, int], AbstractAgent]] = {
+    ContConfig: recurrent_agent,
+    MarkovConfig: markov_agent,
+}
 
 
 def read_config(run: Path) -> ContConfig | MarkovConfig:

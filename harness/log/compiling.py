@@ -5,13 +5,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 #: Seconds after which a compilation is worth a line.
 PATIENCE = 5.0
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
-def announced(what: str, compiled: Callable, *, patience: float = PATIENCE) -> Callable:
+
+def announced(
+    what: str, compiled: Callable[P, Result], *, patience: float = PATIENCE
+) -> Callable[P, Result]:
     """`compiled`, a jitted function, whose first call says that `what` is being compiled.
 
     Only if that takes more than `patience` seconds; and how long it took. A compilation that is
@@ -21,13 +26,13 @@ def announced(what: str, compiled: Callable, *, patience: float = PATIENCE) -> C
     is_first = True
 
     @wraps(compiled)
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: P.args, **named: P.kwargs) -> Result:
         nonlocal is_first
         if not is_first:
-            return compiled(*arguments)
+            return compiled(*arguments, **named)
         is_first = False
         with _watched(what, name, patience):
-            return compiled(*arguments)
+            return compiled(*arguments, **named)
 
     return call
 
