@@ -34,7 +34,8 @@ def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.nd
     Every array's own checksum is compared. Raises UnreadableArraysError.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # opened here: numpy leaves a damaged file open
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             names = stored.files if keys is None else [key for key in keys if key in stored.files]
             return {name: stored[name] for name in names}
     except _UNREADABLE as error:

@@ -45,7 +45,9 @@ def _free_group_bytes() -> float:
 def _group_left(folder: Path, limit_name: str, used_name: str) -> float:
     try:
         limit, used = ((folder / name).read_text().strip() for name in (limit_name, used_name))
-        statistics = dict(line.split() for line in (folder / "memory.stat").open())
+        statistics = dict(
+            line.split() for line in (folder / "memory.stat").read_text().splitlines()
+        )
     except (OSError, ValueError):
         return float("inf")
     if limit == "max":

@@ -18,7 +18,8 @@ def write(path, rows):
 
 def ink(path):
     """Share of pixels that are not white."""
-    image = np.asarray(Image.open(path).convert("L"))
+    with Image.open(path) as file:
+        image = np.asarray(file.convert("L"))
     return image.shape, np.mean(image < 250)
 
 

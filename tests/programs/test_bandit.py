@@ -34,7 +34,7 @@ def studied(tmp_path_factory):
 
 def test_ensemble_is_in_the_published_format_with_a_histogram(studied):
     path = studied / "offline_world/ckpt/bandit_debug/ensemble_seed0.eqx"
-    header = json.loads(path.open("rb").readline())
+    header = json.loads(path.read_bytes().partition(b"\n")[0])
     assert header == {"ensemble_size": 4, "hidden_size": 16}
     assert load_bandit_ensemble(path, 2).size == 4
     assert (studied / "plt/bandit_debug/reward_means_seed0.png").stat().st_size > 1000

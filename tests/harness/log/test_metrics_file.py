@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -53,15 +54,15 @@ def test_a_whole_file_is_continued_in_silence(tmp_path, capsys):
 
 def test_a_file_that_is_gone_or_another_is_noticed_at_the_next_row(tmp_path):
     path = tmp_path / "run/metrics.jsonl"
-    file = write(path, 1)
-    shutil.rmtree(path.parent)
-    with pytest.raises(LostDirectoryError, match="run/metrics.jsonl could not be written"):
-        file.log(10, {})
-    file = write(path, 1)
-    path.unlink()
-    path.write_text(json.dumps({"step": 0}) + "\n")
-    with pytest.raises(LostDirectoryError, match="replaced by another"):
-        file.log(10, {})
+    with closing(write(path, 1)) as file:
+        shutil.rmtree(path.parent)
+        with pytest.raises(LostDirectoryError, match="run/metrics.jsonl could not be written"):
+            file.log(10, {})
+    with closing(write(path, 1)) as file:
+        path.unlink()
+        path.write_text(json.dumps({"step": 0}) + "\n")
+        with pytest.raises(LostDirectoryError, match="replaced by another"):
+            file.log(10, {})
 
 
 def test_a_file_system_that_has_become_read_only(tmp_path):

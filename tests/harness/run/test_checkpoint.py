@@ -183,19 +183,14 @@ def test_an_error_of_the_writing_thread_is_raised_by_the_next_call(tmp_path, mon
 
 
 def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_checkpoint(tmp_path):
-    saver = subprocess.Popen(
-        [sys.executable, "-c", SAVER, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
-    )
-    try:
-        assert saver.stdout.readline() == "saved\n"
-        while not any("unfinished" in name for name in os.listdir(tmp_path)):
-            assert saver.poll() is None
-    finally:
-        saver.kill()
-        saver.wait()
+    command = [sys.executable, "-c", SAVER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as saver:
+        try:
+            assert saver.stdout.readline() == "saved\n"
+            while not any("unfinished" in name for name in os.listdir(tmp_path)):
+                assert saver.poll() is None
+        finally:
+            saver.kill()
     step, restored = checkpoint.restore(tmp_path, {"a": np.zeros(2_000_000)})
     assert np.all(restored["a"] == step)
     checkpoint.save(tmp_path, step + 1, {"a": np.zeros(2_000_000)})

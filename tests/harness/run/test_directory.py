@@ -130,22 +130,21 @@ def test_foreign_and_broken_directories_are_left_alone(tmp_path):
 
 def test_a_live_process_keeps_others_out_and_a_killed_one_does_not(tmp_path):
     path = tmp_path / "run"
-    holder = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=CONFIG_ROOT.parent,
-    )
-    try:
-        assert holder.stdout.readline() == "locked\n"
-        with (
-            pytest.raises(UserError, match="in use by a live process"),
-            open_run("offline_cont", config_in(path)),
-        ):
-            pass
-    finally:
-        holder.kill()
-        holder.wait()
+    ) as holder:
+        try:
+            assert holder.stdout.readline() == "locked\n"
+            with (
+                pytest.raises(UserError, match="in use by a live process"),
+                open_run("offline_cont", config_in(path)),
+            ):
+                pass
+        finally:
+            holder.kill()
     with open_run("offline_cont", config_in(path)) as run:
         assert run.continued

@@ -184,7 +184,7 @@ def test_bugs_keep_their_traceback(folder):
     [(signal.SIGINT, 3), (signal.SIGTERM, 5), (signal.SIGUSR1, 3), (signal.SIGHUP, 5)],
 )
 def test_signals_end_a_run_with_their_code(folder, number, seed):
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "offline_cont.py", f"seed={seed}"],
         cwd=folder,
         env=environment(folder),
@@ -192,16 +192,15 @@ def test_signals_end_a_run_with_their_code(folder, number, seed):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        while child.stdout.readline() != "ready\n":
-            assert child.poll() is None
-        child.send_signal(number)
-        # The deferred program only looks after its read returns.
-        _, errors = child.communicate("x", timeout=30)
-    finally:
-        child.kill()
-        child.wait()
+    ) as child:
+        try:
+            while child.stdout.readline() != "ready\n":
+                assert child.poll() is None
+            child.send_signal(number)
+            # The deferred program only looks after its read returns.
+            _, errors = child.communicate("x", timeout=30)
+        finally:
+            child.kill()
     assert child.returncode == 128 + number
     *told, last = errors.splitlines()
     assert last == f"stopped by {number.name}"

@@ -33,19 +33,6 @@ def test_a_request_that_nobody_checked_is_not_lost():
         send(signal.SIGINT)
 
 
-def started(code):
-    """A process that prints `ready` when its signals may come."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
 BUSY = """
 import hashlib
 from harness.run.interrupts import deferred
@@ -57,12 +44,19 @@ with deferred():
 
 
 def test_the_first_signal_is_answered_and_the_second_obeyed_inside_a_long_computation():
-    process = started(BUSY)
-    process.send_signal(signal.SIGTERM)
-    assert process.stderr.readline().startswith("stopping at the next safe point")
-    process.send_signal(signal.SIGINT)
-    assert process.stderr.read() == "stopped by SIGINT at once\n"
-    assert process.wait() == 130
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline().startswith("stopping at the next safe point")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "stopped by SIGINT at once\n"
+        assert process.wait() == 130
 
 
 LOST = """
@@ -90,7 +84,8 @@ def test_a_lost_terminal_does_not_keep_the_work_from_being_saved():
         os.set_inheritable(entry, True)
         os.execv(sys.executable, [sys.executable, "-c", LOST, str(entry)])
     assert os.read(exit_, 5) == b"ready"
-    os.close(terminal)
+    for end in (terminal, exit_, entry):
+        os.close(end)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGHUP
 
 
