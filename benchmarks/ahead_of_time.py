@@ -108,9 +108,10 @@ def compile_for(target: str, function: Callable, frozen: Any, donated: Any) -> P
         # the list after XLA has put launches into graphs, if any fit into one
         (listing,) = [path for path in dumps if "after_thunk_passes" in path.name] or dumps
         thunks = listing.read_text()
-    memory = compiled.memory_analysis()
+    memory, hlo = compiled.memory_analysis(), compiled.as_text()
+    assert memory is not None and hlo is not None
     return Program(
-        compiled.as_text(),
+        hlo,
         thunks,
         memory.argument_size_in_bytes,
         memory.temp_size_in_bytes,

@@ -23,6 +23,7 @@ import numpy as np
 
 from experience.replay import TapeReplay
 from harness.configuration.composition import load_config
+from harness.configuration.schema import ContConfig
 from harness.run import checkpoint
 from online_rl.builders import recurrent_agent
 from programs.training import replay_rings
@@ -33,6 +34,7 @@ SAVES = 10
 
 def tree_of(capacity: int) -> dict:
     config = load_config("d4rl_loco/base", ["task=hopper_medium"])
+    assert isinstance(config, ContConfig)
     agent = recurrent_agent(config, STATE, ACTION)
     learner = eqx.filter_jit(agent.init)(jax.random.key(0))
     make = eqx.filter_jit(lambda: TapeReplay.empty(capacity, STATE, ACTION, 100))
@@ -97,8 +99,10 @@ def restore(folder: Path, capacity: int) -> None:
     for array in jax.tree.leaves(arrays):
         array.delete()
     before, began = peak_gigabytes(), time.perf_counter()
-    _, tree = checkpoint.restore(folder, eqx.combine(form, rest))
+    restored = checkpoint.restore(folder, eqx.combine(form, rest))
     seconds = time.perf_counter() - began
+    assert restored is not None
+    _, tree = restored
     sums = [np.asarray(jnp.sum(getattr(tree["replay"], name)[-1000:])) for name in TapeReplay.ROWS]
     assert all(np.isfinite(total) and total > 0 for total in sums)
     print(

@@ -32,7 +32,7 @@ PROCESSES = {"": "all", "second process: ": "repeat"}
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 if a step failed or there was no time for it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="tiny sizes, for a CPU")
     parser.add_argument("--out", type=Path, default=Path("gpu_check.json"))
     parser.add_argument("--minutes", type=float, default=10)

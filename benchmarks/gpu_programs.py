@@ -181,7 +181,7 @@ def memory(figures: ProgramFigures) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cards", default=",".join(CARDS))
     parser.add_argument("--datasets", default="hopper-medium-v2")
     parser.add_argument("--programs", default=",".join(PROGRAMS))

@@ -125,7 +125,7 @@ def device(bench: Bench) -> dict[str, Any]:
     return {
         "device": card.device_kind,
         "jax": jax.__version__,
-        "precision": jax.config.jax_default_matmul_precision,
+        "precision": jax.config.values["jax_default_matmul_precision"],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "copy_gigabytes_per_second": 2 * array.nbytes / best / 1e9,
         "memory": card.memory_stats(),
@@ -199,8 +199,8 @@ def act(bench: Bench) -> dict[str, float]:
 def collection(bench: Bench) -> dict[str, Any]:
     work = bench.workloads.collection()
     world = bench.filled(work.frozen[1])
-    ones = [np.ones((2, size)) for size in bench.sizes]
-    scaler = Scaler.fit(*ones, np.ones(2), Statistics.PUBLISHED)
+    states, actions = (np.ones((2, size)) for size in bench.sizes)
+    scaler = Scaler.fit(states, actions, np.ones(2), Statistics.PUBLISHED)
     world = eqx.tree_at(lambda w: (w.threshold, w.scaler), world, (jnp.asarray(jnp.inf), scaler))
     imagine = eqx.filter_jit(work.function)
     frozen = bench.learner, world, bench.histories, bench.key

@@ -41,7 +41,8 @@ class Workload:
     donated: Any
 
 
-def shape(*sizes: int, dtype=jnp.float32) -> jax.ShapeDtypeStruct:
+def shape(*sizes: int, dtype=jnp.float32) -> Any:
+    """Stands for an array of these sizes."""
     return jax.ShapeDtypeStruct(sizes, dtype)
 
 
@@ -122,7 +123,10 @@ class Workloads:
         """Updates from a replay of the published size."""
 
         def run(frozen, learner):
-            return sampled_updates(self.agent.update, self.sample, *frozen, learner)
+            replay, sample_key, update_key, count = frozen
+            return sampled_updates(
+                self.agent.update, self.sample, replay, sample_key, update_key, count, learner
+            )
 
         replay = self.replay(self.config.train.buffer_size)
         return Workload(run, (replay, self.key, self.key, shape(dtype=jnp.int32)), self.learner)
@@ -189,9 +193,12 @@ class Workloads:
         )
         ensemble = self.ensemble(self.config.collect.ensemble_size)
         measure = UNCERTAINTIES[self.config.collect.unc_type]
-        return Workload(
-            lambda frozen, _: uncertainties_of(*frozen, measure), (ensemble, batches), None
-        )
+
+        def run(frozen, _):
+            ensemble, batches = frozen
+            return uncertainties_of(ensemble, batches, measure)
+
+        return Workload(run, (ensemble, batches), None)
 
     def fit_epoch(self) -> Workload:
         """One epoch of the ensemble's training."""

@@ -64,7 +64,7 @@ class RealEnvironments:
         states = np.frombuffer(self._ask(RESET, seeds), np.float32).reshape(-1, size)
         total, running = np.zeros(self.copies), np.ones(self.copies, bool)
         for _ in range(self.facts["horizon"]):
-            step = step_from_bytes(self._ask(STEP, np.float32(act(states))), size)
+            step = step_from_bytes(self._ask(STEP, np.asarray(act(states), np.float32)), size)
             total += step.reward * running
             running &= ~step.done
             states = step.observation

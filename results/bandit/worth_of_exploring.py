@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harness.configuration.composition import load_config
+from harness.configuration.schema import BanditConfig
 from harness.run.entry import reported_errors
 from offline_world.bandit_task import ARMS, PULLS
 from programs.bandit import build_world
@@ -43,13 +44,15 @@ def worth_of_exploring(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("seeds", nargs="+", type=int)
     parser.add_argument("--folder", default="offline_world/ckpt/bandit")
     args = parser.parse_args()
     for seed in args.seeds:
         where = [f"seed={seed}", f"collect.save_dir={args.folder}"]
-        world = build_world(load_config("offline_bandit", where))
+        config = load_config("offline_bandit", where)
+        assert isinstance(config, BanditConfig)
+        world = build_world(config)
         mean, std = (np.asarray(x)[..., 0] for x in world.ensemble(jnp.eye(ARMS)))
         better = (mean[:, 1] > mean[:, 0]).mean()
         print(
