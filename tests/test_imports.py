@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -121,6 +122,11 @@ def forbidden_arrows(source: str, module: str) -> list[str]:
         ):
             found.append(f"{module} → {name}")
     return found
+
+
+def test_coverage_is_that_of_all_rooms():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(project["tool"]["coverage"]["run"]["source"]) == ROOMS.keys()
 
 
 def test_no_arrow_that_the_table_does_not_have():

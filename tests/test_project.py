@@ -37,7 +37,7 @@ def test_ci_runs_the_tests():
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(script)], check=True)
     targets = re.findall(r"^(?:exec )?make (\S+)$", script.read_text(), re.MULTILINE)
-    assert targets == ["test", "test-slow"]
+    assert targets == ["test", "test-slow", "coverage"]
     # these tests may run below make themselves, which would then tell its folder last
     command = ["make", "-n", "--no-print-directory", *targets]
     rehearsal = subprocess.run(
@@ -45,9 +45,10 @@ def test_ci_runs_the_tests():
     ).stdout
     for step in ("ruff check", "ruff format --check", "pyright"):
         assert step in rehearsal
-    fast, slow = (line for line in rehearsal.splitlines() if " -m pytest" in line)
+    fast, slow, covered = (line for line in rehearsal.splitlines() if " -m pytest" in line)
     assert " -m pytest -n 2 --dist loadfile" in fast
     assert " -m pytest -m " in slow and "slow" in slow
+    assert covered.endswith(" --cov")
 
 
 def test_an_install_away_from_the_checkout_is_refused(tmp_path):

@@ -32,6 +32,9 @@ from harness.run.launched import launched_job, take_command
 from harness.run.numerics import configure_numerics
 from harness.run.surroundings import prepare
 
+#: What a program does with its configuration, of the schema that it names, and its run; or several.
+Main = Callable[[Any, Any], None]
+
 _USER_ERROR = 2
 # What somebody typed may be longer than anyone can read.
 _LONGEST_SENTENCE = 1500
@@ -47,7 +50,7 @@ def program(
     flags: Sequence[str] = (),
     learns_from: Collection[str] | None = None,
     takes_seeds: bool = False,
-) -> Callable[[Callable], Callable[[], None]]:
+) -> Callable[[Main], Callable[[], None]]:
     """Makes `main(config, run)` a program with Hydra's command line.
 
     `schema` is the dataclass (or a common base) that the config must be; `default` the config used
@@ -62,7 +65,7 @@ def program(
     once.
     """
 
-    def decorate(main: Callable) -> Callable[[], None]:
+    def decorate(main: Main) -> Callable[[], None]:
         def for_one(configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]) -> None:
             main(*configs, *runs)
 
@@ -184,7 +187,7 @@ def reported_errors() -> Iterator[None]:
 
 
 def _start(
-    main: Callable, configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]
+    main: Main, configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]
 ) -> float | None:
     """Runs `main` for the runs that are not finished; the mean of all objectives, if they have
     one."""
