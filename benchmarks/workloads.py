@@ -135,7 +135,10 @@ class Workloads:
         """Updates of three seeds, each from a replay of the published size."""
 
         def run(frozen, learners):
-            return updates_side_by_side(self.agent.update, self.sample, *frozen, learners)
+            replays, sample_keys, update_keys, count = frozen
+            return updates_side_by_side(
+                self.agent.update, self.sample, replays, sample_keys, update_keys, count, learners
+            )
 
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), SEEDS))
         replays = [self.replay(self.config.train.buffer_size)] * SEEDS
