@@ -197,6 +197,8 @@ def plot_uncertainty(errors: dict[bool, dict], stem: Path, title: str) -> list[P
 
 def _density(ax: "Axes", uncertainty: np.ndarray, rmse: np.ndarray) -> None:
     """How many steps lie where, on logarithmic axes; zero and infinity have no place there."""
+    from matplotlib.ticker import NullFormatter
+
     drawn = (uncertainty > 0) & (rmse > 0) & (uncertainty < _LARGEST) & (rmse < _LARGEST)
     ax.hexbin(
         uncertainty[drawn],
@@ -209,6 +211,8 @@ def _density(ax: "Axes", uncertainty: np.ndarray, rmse: np.ndarray) -> None:
         cmap="Greys",
         linewidths=0.1,
     )
+    # over a decade or two the labels between the powers of ten would cover each other
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _thresholds(ax: "Axes", errors: dict[str, np.ndarray]) -> None:
