@@ -198,6 +198,8 @@ def test_npz_datasets(tmp_path):
     told("bandit npz, damaged", counts)
 
 
+# of a string that was damaged
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
 def test_pickles(tmp_path):
     import pickle
 
