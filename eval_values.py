@@ -11,25 +11,22 @@ import argparse
 from pathlib import Path
 
 from harness.run.entry import reported_errors
+from harness.run.flags import Flags, seed, whole_number
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
+    number, states = whole_number(2), "drawn from the dataset (default 100)"
     add("runs", nargs="+", type=Path, help="runs of offline_cont.py or offline_markov.py")
-    add("--states", type=int, default=100, metavar="N", help="drawn from the dataset (default 100)")
-    add("--seed", type=int, default=0, help="of the states and the actions (default 0)")
-    options = parser.parse_args()
-    if options.states < 2:
-        parser.error(f"--states={options.states}: an interval needs two states at least")
-    return options
+    add("--states", type=number, default=100, metavar="N", help=states)
+    add("--seed", type=seed, default=0, help="of the states and the actions (default 0)")
+    return parser.parse_args()
 
 
 def main() -> None:
-    options = parse()
     with reported_errors():
+        options = parse()
         from programs.value_study import study_values
 
         for run in options.runs:

@@ -45,8 +45,8 @@ def place_replays(
     free = {"device": free_device_bytes(device), "host": free_host_bytes()}
     where = setting
     if setting == "auto":
-        fits = count > 1 or size <= MOST_OF_FREE * free["device"]
-        where = "device" if fits else "host"
+        stays = count > 1 or size <= MOST_OF_FREE * free["device"]
+        where = "device" if stays else "host"
     rows = f"{count} × {capacity:,} rows" if count > 1 else f"{capacity:,} rows"
     print(
         f"replay: {rows}, {size:,} bytes ({size / 2**30:.2f} GiB) on the {where}"
@@ -54,13 +54,14 @@ def place_replays(
         flush=True,
     )
     if size > MOST_OF_FREE * free[where]:
-        needs, elsewhere = "a replay of {} needs", "give a smaller train.buffer_size"
+        one, elsewhere = f"train.buffer_size={capacity} rows", "give a smaller train.buffer_size"
+        needs = f"a replay of {one} needs"
         if count > 1:
-            needs, elsewhere = f"{count} replays of {{}} need", f"{elsewhere} or fewer seeds"
+            needs, elsewhere = f"{count} replays of {one} need", f"{elsewhere} or fewer seeds"
         elif where == "device" and device.platform != "cpu":
             elsewhere = f"train.replay=host keeps it in the host's memory, or {elsewhere}"
         raise UserError(
-            f"{needs.format(f'train.buffer_size={capacity} rows')} {size:,} bytes, but of the"
+            f"{needs} {size:,} bytes, but of the"
             f" {free[where]:,} free bytes of the {where} at most {MOST_OF_FREE:.0%} may be used:"
             f" {elsewhere}"
         )

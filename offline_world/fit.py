@@ -220,8 +220,8 @@ def fit_epoch(
 def make_step(optimiser: optax.GradientTransformation) -> Step:
     """One AdamW step: (ensemble, optimiser state, x, y, weight) → both again, and the loss.
 
-    `weight` is 0 on rows past a short
-    batch's end. The loss is the NLL averaged over members, rows and outputs.
+    `weight` is 0 on rows past a short batch's end. The loss is the NLL averaged over members, rows
+    and outputs.
     """
 
     def loss_fn(ensemble, x, y, weight):

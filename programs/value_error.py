@@ -13,6 +13,7 @@ from experience.observation import observation
 from experience.real.oracle import LocomotionOracle, PendulumOracle
 from experience.tape import Tape
 from online_rl.distribution import TanhGaussian
+from online_rl.encoders import AbstractEncoder
 from online_rl.networks import all_q
 from online_rl.sac import SACAgent, SACLearner
 
@@ -64,7 +65,10 @@ def compare_values(
     window = np.maximum(rows[:, None] + np.arange(-horizon, 1), 0)
     seen = np.asarray(tape.observation(jax.numpy.asarray(first_action)))[window]
     start = np.asarray(tape.start)[window]
-    actor_memory, critic_memory = _remember(learner, seen[:, :-1], start[:, :-1])
+    actor_memory, critic_memory = (
+        _remember(network.encoder, seen[:, :-1], start[:, :-1])
+        for network in (learner.actor, learner.critic)
+    )
 
     state = np.asarray(tape.state)[rows]
     for oracle, first in zip(oracles, state, strict=True):
@@ -121,16 +125,13 @@ def _step(
 
 
 @eqx.filter_jit
-def _remember(learner: SACLearner, observed, start):
-    """The actor's and the critic's memories after rows (state, time, …)."""
+def _remember(encoder: AbstractEncoder, observed, start):
+    """Memories after rows (state, time, …)."""
 
-    def remember(encoder):
-        def one(observed, start):
-            return encoder.absorb(observed, start, encoder.initial_memory())
+    def one(observed, start):
+        return encoder.absorb(observed, start, encoder.initial_memory())
 
-        return jax.vmap(one)(observed, start)
-
-    return remember(learner.actor.encoder), remember(learner.critic.encoder)
+    return jax.vmap(one)(observed, start)
 
 
 @eqx.filter_jit

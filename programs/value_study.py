@@ -5,13 +5,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from experience.data.dataset import load_dataset
 from experience.histories import build_histories
 from experience.real.oracle import make_oracle
 from experience.tasks import get_task
-from figures.intervals import bootstrap
+from figures.intervals import mean_interval
 from figures.values import draw_values
+from harness.errors import UserError
 from harness.files import write_text
 from online_rl.sac import SACAgent, SACLearner
 from programs.agent_files import saved_origin
@@ -28,10 +30,6 @@ def study_values(run: Path, states: int, seed: int) -> Path:
     """
     config = read_config(run)
     task = get_task(config.domain, config.dataset_name, config.env)
-    oracles = [
-        make_oracle(config.domain, config.dataset_name, config.env, config.engine)
-        for _ in range(states)
-    ]
     dataset = load_dataset(task)
     agent, learner = load_run(run, dataset.observations.shape[1], dataset.actions.shape[1])
     assert isinstance(agent, SACAgent) and isinstance(learner, SACLearner)
@@ -39,12 +37,18 @@ def study_values(run: Path, states: int, seed: int) -> Path:
         dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
     )
     rows = draw_rows(tape, states, np.random.default_rng(seed))
+    if len(rows) < 2:
+        raise UserError(f"dataset {task.dataset_name} has too few transitions for an interval")
+    # the simulator's states do not mix: each episode has one of its own
+    oracles = [
+        make_oracle(config.domain, config.dataset_name, config.env, config.engine) for _ in rows
+    ]
     values = compare_values(
         agent,
         learner,
         tape,
         rows,
-        oracles[: len(rows)],
+        oracles,
         jax.random.key(seed),
         horizon=task.horizon,
         reward_shift=task.reward_shift,
@@ -71,6 +75,7 @@ def study_values(run: Path, states: int, seed: int) -> Path:
     return path
 
 
-def _mean(values: np.ndarray) -> dict[str, float]:
-    mean, low, high = bootstrap(values[:, None], lambda draws: np.array([draws.mean()]))
-    return {"mean": float(mean[0]), "low": float(low[0]), "high": float(high[0])}
+def _mean(values: Float[np.ndarray, " state"]) -> dict[str, float]:
+    interval = mean_interval([[value] for value in values])
+    assert interval is not None
+    return {"mean": float(values.mean()), "low": interval[0], "high": interval[1]}
