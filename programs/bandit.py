@@ -32,8 +32,9 @@ from online_rl import loop
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from programs.agent_files import rescue_agent
+from programs.collecting import episode_figures, make_collect
 from programs.ensemble_training import fit_and_save, fit_settings
-from programs.imagining import as_policy, episode_figures, make_collect
+from programs.imagining import as_policy
 from programs.inspection import make_inspect
 from programs.training import Member, batches, finish, make_save, make_updates, start, train
 

@@ -35,7 +35,8 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
 from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, episode_counts, finish_run, test_agent
-from programs.imagining import make_imagine, rollout_figures
+from programs.collecting import rollout_figures
+from programs.imagining import make_imagine
 from programs.inspection import norms, one_update, schedules
 from programs.training import (
     make_save,

@@ -25,8 +25,8 @@ from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.updates import side_by_side
 from programs.agent_files import rescue_agent
+from programs.collecting import make_collect
 from programs.environment_check import try_environment
-from programs.imagining import make_collect
 from programs.inspection import make_inspect
 from programs.scoring import make_play, make_score
 from programs.seeds import train_seeds

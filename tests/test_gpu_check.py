@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_imports import HEAVY, SETTINGS
+from tests.test_imports import HEAVY, SETTINGS, assert_importable
 
 ROOT = Path(__file__).parents[1]
 LACKING = HEAVY | SETTINGS | {"rich", "filelock", "requests", "pandas"}
@@ -33,6 +33,10 @@ def check(*options: str, folder: Path) -> tuple[subprocess.CompletedProcess, dic
         text=True,
     )
     return result, json.loads(file.read_text()) if file.exists() else {}
+
+
+def test_what_is_measured_can_be_imported_on_a_bare_machine():
+    assert_importable(["benchmarks.gpu_steps"], LACKING)
 
 
 @pytest.mark.slow

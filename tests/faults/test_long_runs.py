@@ -49,7 +49,7 @@ def test_nothing_but_the_records_grows(tmp_path, monkeypatch):
     overrides = ["debug=true", f"train.grad_steps={ROWS}", "train.utd=0.4"]
     overrides += [f"eval.times={EVALUATIONS}", "checkpoint.every_minutes=0.05"]
     rounds: dict[str, list[float]] = {name: [] for name in ("time", "MB", "threads", "files")}
-    collect = loop._collect
+    collect = loop.Training._collect
 
     def watched(*arguments):
         rounds["time"].append(time.perf_counter())
@@ -58,7 +58,7 @@ def test_nothing_but_the_records_grows(tmp_path, monkeypatch):
         rounds["files"].append(len(os.listdir("/proc/self/fd")))
         return collect(*arguments)
 
-    monkeypatch.setattr(loop, "_collect", watched)
+    monkeypatch.setattr(loop.Training, "_collect", watched)
     world = load_config("pendulum/base", [*overrides, "run_dir=model", "wandb.mode=disabled"])
     task = get_task(world.domain, world.dataset_name, world.env)
     with open_run("cont_ensemble", world) as run:

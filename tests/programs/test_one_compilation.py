@@ -25,7 +25,7 @@ from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl import loop
 from online_rl.builders import markov_agent, recurrent_agent
-from programs.imagining import make_collect
+from programs.collecting import make_collect
 from programs.inspection import make_inspect
 from programs.scoring import figures, make_play
 from programs.training import batches, make_updates, start

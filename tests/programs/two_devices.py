@@ -29,7 +29,8 @@ from offline_world.split import Data
 from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl.builders import markov_agent
-from programs.imagining import make_collect, make_imagine
+from programs.collecting import make_collect
+from programs.imagining import make_imagine
 
 MEMBERS, HIDDEN = 4, 16
 ONE = FitSettings(
