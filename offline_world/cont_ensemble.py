@@ -4,6 +4,7 @@
 
 The keys that matter most: dataset_name, seed, ensemble.total_epochs, ensemble.hidden_size. The
 result is offline_world/ckpt/<domain>/<dataset>/ensemble_seed<seed>.eqx, in the published format.
++seeds=[0,1,2] trains those of several seeds (docs/runs.md).
 """
 
 import _checkout  # noqa: F401, I001 (before all others)
@@ -11,14 +12,15 @@ from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
 from harness.run.entry import program
 
 
-@program("cont_ensemble", ContinuousConfig, learns_from=WORLD_MODEL_KEYS)
-def main(config, run):
+@program("cont_ensemble", ContinuousConfig, learns_from=WORLD_MODEL_KEYS, takes_seeds=True)
+def main(configs, runs):
     from experience.tasks import get_task
-    from programs.ensemble_training import train_world_model
+    from programs.ensemble_training import train_world_models
     from programs.world_data import load_checked
 
+    config = configs[0]
     task = get_task(config.domain, config.dataset_name, config.env)
-    train_world_model(config, run, task, load_checked(config, task))
+    train_world_models(configs, runs, task, load_checked(config, task))
 
 
 if __name__ == "__main__":

@@ -135,10 +135,12 @@ class EpochReport(NamedTuple):
     patience: int
 
 
-def compiled_epoch(
-    settings: FitSettings, data: Data, key: PRNGKeyArray
-) -> Callable[[FitState], tuple[FitState, EpochReport]]:
-    """An epoch as one compiled call, which is given the state before it for good."""
+#: (key of the whole training, state, which is given for good) → (state, report)
+Epoch = Callable[[PRNGKeyArray, FitState], tuple[FitState, EpochReport]]
+
+
+def compiled_epoch(settings: FitSettings, data: Data) -> Epoch:
+    """An epoch as one compiled call."""
 
     @eqx.filter_jit(donate="all-except-first")
     def epoch(frozen, state):
@@ -146,11 +148,11 @@ def compiled_epoch(
         state, figures = fit_epoch(settings, state, data, key)
         return by_members(state, settings.devices), figures
 
-    frozen = everywhere((data, key), settings.devices)
+    data = everywhere(data, settings.devices)
     epoch = announced("an epoch of the world model's training", epoch)
 
-    def run(state: FitState) -> tuple[FitState, EpochReport]:
-        state, figures = epoch(frozen, state)
+    def run(key: PRNGKeyArray, state: FitState) -> tuple[FitState, EpochReport]:
+        state, figures = epoch((data, everywhere(key, settings.devices)), state)
         return state, EpochReport(
             epoch=int(state.epoch),
             train_nll=float(figures.train_nll),

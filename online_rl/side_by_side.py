@@ -5,14 +5,12 @@ that is due, while the others wait. So rounds may be of any length, and nothing 
 not used: all make as many updates at once as the first of them has left before its next row.
 """
 
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.run.failures import Failures
 from harness.run.interrupts import Pending
 from online_rl.agent import Learner
 from online_rl.loop import Training
@@ -23,10 +21,10 @@ def train(
     runs: Mapping[int, Training[Learner]],
     update_together: UpdateTogether[Learner],
     pending: Pending,
-) -> dict[int, UserError]:
+) -> Failures:
     """Take all runs, by seed, to their ends; raises Interrupted, after saving, when a signal came.
 
-    A run that cannot go on leaves the others alone, and its error is returned.
+    A run that cannot go on leaves the others alone; those are returned.
     """
     group = _Group(dict(runs))
     group.prepare()
@@ -36,7 +34,7 @@ def train(
             steps = ", ".join(str(step) for step in group.saved.values())
             pending.check(f", saved at steps {steps}: the same command goes on from there")
         group.prepare()
-    return group.failed
+    return group.failures
 
 
 class _Group:
@@ -44,36 +42,38 @@ class _Group:
 
     def __init__(self, going: dict[int, Training]):
         self.going = going
-        self.failed: dict[int, UserError] = {}
+        self.failures = Failures()
         #: the steps at which runs were saved on request
         self.saved: dict[int, int] = {}
 
     def prepare(self) -> None:
         """Lets each collect and evaluate for which it is time, and leaves out who is done."""
-        for seed, run in list(self.going.items()):
+        ready = {}
+        for seed, run in self.going.items():
             began = time.perf_counter()
-            with self._kept(seed):
-                if not run.prepare():
-                    del self.going[seed]
+            with self.failures.of(seed):
+                if run.prepare():
+                    ready[seed] = run
             seconds = time.perf_counter() - began
             for other in self.going.values():
                 other.waited += 0.0 if other is run else seconds
+        self.going = ready
 
     def update(self, update_together: UpdateTogether, *, save: bool) -> None:
         """As many updates of all as the first has left before its next row."""
-        going = dict(self.going)
-        count, began = min(run.count for run in going.values()), time.perf_counter()
-        replays = {seed: run.state.replay for seed, run in going.items()}
-        learners = {seed: run.state.learner for seed, run in going.items()}
-        if len(going) == 1:
-            update_together = _alone(*going.values())
+        count, began = min(run.count for run in self.going.values()), time.perf_counter()
+        replays = {seed: run.state.replay for seed, run in self.going.items()}
+        learners = {seed: run.state.learner for seed, run in self.going.items()}
+        if len(self.going) == 1:
+            update_together = _alone(*self.going.values())
         learners, averages = update_together(replays, learners, count)
         seconds = time.perf_counter() - began
-        for seed, run in going.items():
-            with self._kept(seed):
+        for seed, run in self.going.items():
+            with self.failures.of(seed):
                 if run.advance(count, learners[seed], averages[seed], seconds):
                     run.save(save)
                     self.saved |= {seed: run.state.updates} if save else {}
+        self.going = {s: run for s, run in self.going.items() if s not in self.failures}
         self._show()
 
     def _show(self) -> None:
@@ -83,16 +83,6 @@ class _Group:
             names = set.intersection(*(set(figures) for figures in shown))
             means = {name: float(np.mean([figures[name] for figures in shown])) for name in names}
             run.logger.progress(run.state.updates, run.schedule.total, **means)
-
-    @contextmanager
-    def _kept(self, seed: int) -> Iterator[None]:
-        """An error in it is this run's alone."""
-        try:
-            yield
-        except UserError as error:
-            self.failed[seed] = error
-            del self.going[seed]
-            print(f"seed {seed} stops here: {error}", file=sys.stderr, flush=True)
 
 
 def _alone(run: Training[Learner]) -> UpdateTogether[Learner]:

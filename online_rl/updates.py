@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from harness.log.compiling import announced
 from harness.randomness import Purpose, key_for
+from layers.trees import stacked, taken_apart
 from online_rl.agent import Figures, Learner
 from online_rl.batch import Batch
 
@@ -125,19 +126,14 @@ def updates_side_by_side(
     """
     fold_in = jax.vmap(jax.random.fold_in)
 
-    def update_once(stacked, _):
-        keys = fold_in(sample_keys, stacked.updates)
+    def update_once(together, _):
+        keys = fold_in(sample_keys, together.updates)
         batches = [sample(replay, key) for replay, key in zip(replays, keys, strict=True)]
-        update_key = fold_in(update_keys, stacked.updates)
-        return eqx.filter_vmap(update)(stacked, _stacked(batches), update_key)
+        update_key = fold_in(update_keys, together.updates)
+        return eqx.filter_vmap(update)(together, stacked(batches), update_key)
 
-    stacked, figures = _loop(update_once, _stacked(learners), count)
-    after = [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(len(learners))]
-    return after, figures
-
-
-def _stacked(trees):
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+    after, figures = _loop(update_once, stacked(learners), count)
+    return taken_apart(after, len(learners)), figures
 
 
 def from_host(update: Update[Learner], sample: Sample) -> UpdatesOf[Learner]:

@@ -25,6 +25,7 @@ from offline_world.bandit_task import ARMS, PULLS, SECOND_ARM_PAYS
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
 from offline_world.criterion import absolute_nll
+from offline_world.fit import compiled_epoch
 from offline_world.modules import Ensemble
 from offline_world.selection import best_members
 from offline_world.split import Data, bandit_holdout, split_rows
@@ -61,10 +62,11 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
     )
     means_before = np.asarray(arm_means(ensemble, ARMS))
     path = ensemble_path(config)
+    fitting = fit_settings(settings, absolute_nll)
     best = fit_and_save(
-        fit_settings(settings, absolute_nll),
+        fitting,
         ensemble,
-        bandit_data(config),
+        compiled_epoch(fitting, bandit_data(config)),
         keys.order,
         config,
         run,

@@ -27,6 +27,7 @@ from harness.run.directory import RunDirectory, open_run
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.timer import Clock
+from layers.trees import stacked
 from offline_world.bandit_task import ARMS, PULLS
 from offline_world.bandit_world import BanditWorld
 from online_rl import loop, updates
@@ -54,8 +55,8 @@ class Learners(AbstractLearner):
     updates: Int[Array, ""]
 
     @classmethod
-    def together(cls, stacked: DQNLearner) -> "Learners":
-        return cls(stacked=stacked, updates=stacked.updates[0])
+    def together(cls, learners: DQNLearner) -> "Learners":
+        return cls(stacked=learners, updates=learners.updates[0])
 
 
 def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
@@ -68,7 +69,7 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             run.depends_on(ensemble_path(member))
         states, _ = start(configs, agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
         state = stack_states(states)
-        worlds = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(build_world, configs))
+        worlds = stacked([build_world(member) for member in configs])
         update_many = update_together(configs, agent)
         parts = loop.Parts(
             collect_together(configs, agent, worlds),
@@ -122,8 +123,7 @@ def _rescue(configs: Sequence[BanditConfig], agent: DQNAgent, state: loop.TrainS
 def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:
     """One state of all agents."""
     learner, replay = (
-        jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-        for trees in ([s.learner for s in states], [s.replay for s in states])
+        stacked(trees) for trees in ([s.learner for s in states], [s.replay for s in states])
     )
     return eqx.tree_at(
         lambda s: (s.learner, s.replay), states[0], (Learners.together(learner), replay)

@@ -1,6 +1,6 @@
 """Training an ensemble: a dataset's world model, and what the bandit's rewards share with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,28 +18,34 @@ from harness.log.logger import Logger
 from harness.randomness import ensemble_keys
 from harness.run import checkpoint
 from harness.run.directory import RunDirectory
+from harness.run.failures import Failures
 from harness.run.finished import place
 from harness.run.interrupts import deferred
 from harness.run.timer import Every
 from offline_world.checkpoint import save_ensemble
 from offline_world.criterion import Criterion, relative_mse
 from offline_world.devices import require_devices
-from offline_world.fit import FitSettings, FitState, compiled_epoch
+from offline_world.fit import Epoch, FitSettings, FitState, compiled_epoch
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
-from offline_world.split import Data
 from programs.training_record import record_path, write_record
 from programs.world_data import WorldData, ensemble_path
 
 
-def train_world_model(
-    config: ContinuousConfig, run: RunDirectory, task: Task, dataset: Dataset
-) -> Path:
-    """Train the ensemble (eq. 9 to 11) and save it in the published format; returns its path.
+def train_world_models(
+    configs: Sequence[ContinuousConfig],
+    runs: Sequence[RunDirectory],
+    task: Task,
+    dataset: Dataset,
+) -> None:
+    """Train the ensemble (eq. 9 to 11) of every configuration, which differ in their seeds alone,
+    and save it in the published format.
 
-    A killed training goes on from its last saved epoch.
+    One after the other by one compiled program: side by side they would keep no device busier. A
+    killed training goes on from its last saved epoch. Raises UserError for those that failed, when
+    the others have ended.
     """
-    settings = config.ensemble
+    settings = configs[0].ensemble
     require_devices(settings.devices, settings.total_size, "ensemble.total_size")
     rows = WorldData.from_dataset(dataset, task)
     learned = len(rows.data.train) + len(rows.data.holdout)
@@ -48,29 +54,37 @@ def train_world_model(
         f" ({learned / dataset.rows:.1%}) can be learned from",
         flush=True,
     )
-    keys = ensemble_keys(config.seed)
-    ensemble = Ensemble(
-        settings.total_size,
-        rows.state_dim + rows.action_dim,
-        rows.state_dim + 1,
-        settings.hidden_size,
-        residual=rows.state_dim,
-        has_ln=settings.has_ln,
-        key=keys.weights,
-    )
-    path = ensemble_path(config)
-    fit_and_save(
-        replace(fit_settings(settings, relative_mse), devices=settings.devices),
-        ensemble,
-        rows.data,
-        keys.order,
-        config,
-        run,
-        path,
-        score=metrics.HOLDOUT_MSE,
-        statistics=rows.statistics,
-    )
-    return path
+    fitting = replace(fit_settings(settings, relative_mse), devices=settings.devices)
+    epoch = compiled_epoch(fitting, rows.data)
+
+    def train(config: ContinuousConfig, run: RunDirectory) -> None:
+        keys = ensemble_keys(config.seed)
+        ensemble = Ensemble(
+            settings.total_size,
+            rows.state_dim + rows.action_dim,
+            rows.state_dim + 1,
+            settings.hidden_size,
+            residual=rows.state_dim,
+            has_ln=settings.has_ln,
+            key=keys.weights,
+        )
+        fit_and_save(
+            fitting,
+            ensemble,
+            epoch,
+            keys.order,
+            config,
+            run,
+            ensemble_path(config),
+            score=metrics.HOLDOUT_MSE,
+            statistics=rows.statistics,
+        )
+
+    failures = Failures(alone=len(configs) == 1)
+    for config, run in zip(configs, runs, strict=True):
+        with failures.of(config.seed):
+            train(config, run)
+    failures.check()
 
 
 def fit_settings(
@@ -90,7 +104,7 @@ def fit_settings(
 def fit_and_save(
     settings: FitSettings,
     ensemble: Ensemble,
-    data: Data,
+    epoch: Epoch,
     key: PRNGKeyArray,
     config: ContinuousConfig | BanditConfig,
     run: RunDirectory,
@@ -109,13 +123,12 @@ def fit_and_save(
     saved = checkpoint.restore(run.checkpoint, state)
     if saved is not None:
         state = saved[1]
-    epoch = compiled_epoch(settings, data, key)
     due = Every(60 * config.checkpoint.every_minutes)
     # one row was logged for each epoch
     rows = None if saved is None else saved[0]
     with Logger(run, config, resume_rows=rows, unit="epochs") as logger, deferred() as pending:
         while not state.is_over(settings):
-            state, report = epoch(state)
+            state, report = epoch(key, state)
             figures = {
                 metrics.TRAIN_NLL: report.train_nll,
                 score: report.holdout_score,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.errors import UserError
 from harness.run.interrupts import deferred
 from online_rl import side_by_side
 from online_rl.agent import Learner
@@ -29,15 +28,14 @@ def train_seeds(
         opened = {m.config.seed: open_.enter_context(m.opened()) for m in members}
         trainings = {seed: training for seed, (training, _) in opened.items()}
         with deferred() as pending:
-            failed = side_by_side.train(trainings, update_together, pending)
+            failures = side_by_side.train(trainings, update_together, pending)
         ended = []
         for member in members:
             training, logger = opened[member.config.seed]
-            if member.config.seed in failed:
+            if member.config.seed in failures:
                 logger.close(exit_code=1)
             else:
                 ended.append((member, training.state.learner, member.plotted(draw, logger)))
     for member, learner, plot in ended:
         end(member, learner, plot)
-    if failed:
-        raise UserError("; ".join(f"seed {seed}: {error}" for seed, error in failed.items()))
+    failures.check()

@@ -142,7 +142,7 @@ def _check_statistics(config: ContinuousConfig, wanted: Statistics, dataset: Dat
 def _training_command(config: ContinuousConfig) -> str:
     return sibling_command(
         "offline_world/cont_ensemble.py",
-        (*WORLD_MODEL_KEYS, "task"),
+        (*WORLD_MODEL_KEYS, "task", "seeds"),
         otherwise=f"--config-path=../configs/{config.domain} --config-name=base"
         f" dataset_name={config.dataset_name} seed={config.seed}",
     )

@@ -9,10 +9,11 @@ import pytest
 from harness.log.metrics_file import read_rows
 from harness.run.directory import read_config
 from tests.cli.programs import agent_arrays, succeed, timeless
-from tests.cli.tiny import AGENT, RUN
+from tests.cli.tiny import AGENT, RUN, WORLD
 from tests.faults.fork_server import Program
 from tests.logged_names import OURS_SIDE_BY_SIDE
 
+MODELS, TASK = "offline_world/cont_ensemble.py", "pendulum-random-v1"
 TOGETHER = (*AGENT, "+seeds=[0,1]")
 #: Figures of a single gradient, in which rounding is what the figures' definition leaves of it.
 ROUGH = ("_grad_norm", "_update_norm")
@@ -51,6 +52,50 @@ def test_seeds_side_by_side_are_the_runs_that_they_would_be_alone(trained):
     for seed in (0, 1):
         alone = trained / RUN / f"seed{seed}"
         assert_same_run(alone, trained / "beside" / alone.relative_to(trained / "runs"))
+
+
+def test_world_models_of_several_seeds_are_bit_for_bit_those_of_each_command(trained):
+    where = ("run_root=beside_models", "ensemble.save_dir=beside_models")
+    folder = trained / "beside_models"
+    told = succeed(trained, MODELS, *WORLD, "+seeds=[0,1]", *where)
+    for seed in (0, 1):
+        name = f"ensemble_seed{seed}.eqx"
+        alone = trained / f"offline_world/ckpt/pendulum_debug/{TASK}" / name
+        assert f"world model beside_models/{TASK}/{name}" in told
+        assert (folder / TASK / name).read_bytes() == alone.read_bytes()
+    told = succeed(trained, MODELS, *WORLD, "+seeds=[1,0]", *where)
+    assert told.count(" is finished, ") == 2
+
+
+@pytest.mark.slow
+def test_world_models_of_several_seeds_go_on_where_they_were_killed(trained):
+    longer = (*WORLD, "ensemble.total_epochs=12", "checkpoint.every_minutes=1e-6")
+    for seed in (0, 1):
+        succeed(trained, MODELS, *longer, f"seed={seed}", "run_root=whole", "ensemble.save_dir=w")
+    pieces = (*longer, "+seeds=[0,1]", "run_root=pieces", "ensemble.save_dir=p")
+    for seed, number in ((0, signal.SIGKILL), (1, signal.SIGTERM)):
+        program = Program(trained, MODELS, *pieces)
+
+        def come(seed=seed):
+            """Once the first rows of this seed's run are there."""
+            files = list((trained / "pieces").rglob(f"seed{seed}/metrics.jsonl"))
+            return any(file.read_bytes().count(b"\n") > 1 for file in files)
+
+        assert program.stop_at(come, number), program.output.read_text()
+        assert program.end() == (143 if number == signal.SIGTERM else -number)
+    succeed(trained, MODELS, *pieces)
+    for seed in (0, 1):
+        whole, killed = (next((trained / r).rglob(f"*seed{seed}.eqx")) for r in ("w", "p"))
+        assert whole.read_bytes() == killed.read_bytes()
+
+
+@pytest.mark.slow
+def test_markov_agents_side_by_side_are_those_that_they_would_be_alone(trained):
+    arguments = (AGENT[0], "--config-name=base_markov", *AGENT[2:])
+    succeed(trained, "offline_markov.py", "-m", *arguments, "seed=0,1", "run_root=markov")
+    succeed(trained, "offline_markov.py", *arguments, "+seeds=[0,1]", "run_root=markov_beside")
+    for run in (trained / "markov").rglob("seed?"):
+        assert_same_run(run, trained / "markov_beside" / run.relative_to(trained / "markov"))
 
 
 @pytest.mark.slow

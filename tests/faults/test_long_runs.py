@@ -22,7 +22,7 @@ from harness.run.directory import open_run
 from online_rl import loop
 from online_rl.builders import recurrent_agent
 from programs.continuous import train_agents
-from programs.ensemble_training import train_world_model
+from programs.ensemble_training import train_world_models
 from programs.world_data import load_checked
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_nothing_but_the_records_grows(tmp_path, monkeypatch):
     world = load_config("pendulum/base", [*overrides, "run_dir=model", "wandb.mode=disabled"])
     task = get_task(world.domain, world.dataset_name, world.env)
     with open_run("cont_ensemble", world) as run:
-        train_world_model(world, run, task, load_checked(world, task))
+        train_world_models([world], [run], task, load_checked(world, task))
     config = load_config("pendulum/base", [*overrides, "run_dir=run", "wandb.mode=offline"])
     with open_run("offline_cont", config) as run:
         train_agents([config], [run], recurrent_agent, TapeReplay.sample_tape)

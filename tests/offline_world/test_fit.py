@@ -1,5 +1,7 @@
 """Ensemble training: batches, what is kept, when it stops, and that it learns."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -38,7 +40,7 @@ def small_fit(criterion=None, **changes):
 def trained(settings, data, state=None):
     """(state, report) of every epoch; a state's arrays are gone when the next is there."""
     state = state or FitState.begin(settings, small_ensemble())
-    epoch = compiled_epoch(settings, data, jax.random.key(1))
+    epoch = partial(compiled_epoch(settings, data), jax.random.key(1))
     while not state.is_over(settings):
         state, report = epoch(state)
         yield state, report

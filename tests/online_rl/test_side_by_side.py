@@ -81,7 +81,7 @@ def alone(seed):
 
 def test_every_run_logs_what_it_would_alone_and_nothing_is_computed_in_vain():
     runs, calls = {seed: run(seed) for seed in (0, 1, 2)}, []
-    assert side_by_side.train(runs, partial(together, calls=calls), Pending()) == {}
+    side_by_side.train(runs, partial(together, calls=calls), Pending()).check()
     for seed, training in runs.items():
         rows = timeless(training.logger.rows)
         for (step, row), (alone_step, alone_row) in zip(rows, alone(seed), strict=True):
@@ -107,10 +107,9 @@ def test_one_that_cannot_go_on_leaves_the_others_alone(capsys):
         return {metrics.SCORE: 0.0}
 
     runs = {0: run(0), 1: run(1, evaluate=diverge), 2: run(2)}
-    failed = side_by_side.train(runs, together, Pending())
-    assert {seed: str(error) for seed, error in failed.items()} == {
-        1: "it diverged: give lower rates"
-    }
+    failures = side_by_side.train(runs, together, Pending())
+    with pytest.raises(UserError, match="^seed 1: it diverged: give lower rates$"):
+        failures.check()
     assert capsys.readouterr().err == "seed 1 stops here: it diverged: give lower rates\n"
     assert runs[1].state.updates < SCHEDULE.total
     for seed in (0, 2):
@@ -122,7 +121,8 @@ def test_a_lost_directory_is_one_runs_own():
         raise LostDirectoryError("gone")
 
     runs = {0: run(0, evaluate=lose), 1: run(1)}
-    assert side_by_side.train(runs, together, Pending()).keys() == {0}
+    failures = side_by_side.train(runs, together, Pending())
+    assert 0 in failures and 1 not in failures
     assert runs[1].state.updates == SCHEDULE.total
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -80,7 +81,7 @@ def test_an_epoch_of_training_and_checkpoints_between_numbers_of_devices(tmp_pat
     data, key = Data(rows[:200], rows[200:]), jax.random.key(1)
     states, epochs = {}, {}
     for settings in (ONE, TWO):
-        epochs[settings] = compiled_epoch(settings, data, key)
+        epochs[settings] = partial(compiled_epoch(settings, data), key)
         state, report = epochs[settings](FitState.begin(settings, ensemble()))
         checkpoint.save(tmp_path / f"{settings.devices}", 1, state)
         states[settings] = state, report
