@@ -23,7 +23,7 @@ from offline_world.split import Data, continuous_holdout
 from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl.builders import recurrent_agent
-from online_rl.updates import sampled_updates, updates_side_by_side
+from online_rl.updates import sampled_updates, vmapped_updates
 from programs.imagining import as_policy, make_imagine
 
 #: Rows of a dataset and of its histories (hopper-medium-v2 has 999,998).
@@ -136,7 +136,7 @@ class Workloads:
 
         def run(frozen, learners):
             replays, sample_keys, update_keys, count = frozen
-            return updates_side_by_side(
+            return vmapped_updates(
                 self.agent.update, self.sample, replays, sample_keys, update_keys, count, learners
             )
 

@@ -76,15 +76,13 @@ def sampled_updates(
     return _loop(update_once, learner, count)
 
 
-def side_by_side(update: Update[Learner], sample: Sample) -> UpdateTogether[Learner]:
+def vmapped(update: Update[Learner], sample: Sample) -> UpdateTogether[Learner]:
     """`on_device` for several seeds at once, vmapped; each has its own replay and its own draws."""
 
     @eqx.filter_jit(donate="all-except-first")
     def run(frozen, learners):
         replays, sample_keys, update_keys, count = frozen
-        return updates_side_by_side(
-            update, sample, replays, sample_keys, update_keys, count, learners
-        )
+        return vmapped_updates(update, sample, replays, sample_keys, update_keys, count, learners)
 
     run = announced("the update of several seeds", run)
 
@@ -110,7 +108,7 @@ def side_by_side(update: Update[Learner], sample: Sample) -> UpdateTogether[Lear
     return update_together
 
 
-def updates_side_by_side(
+def vmapped_updates(
     update: Update[Learner],
     sample: Sample,
     replays: Sequence[Any],

@@ -2,7 +2,8 @@
 
 Every agent has its seed, its penalty, its reward ensemble and a run directory of its own, which
 holds what `offline_bandit.py` would have left there. They advance in step because every episode of
-the bandit has the same length.
+the bandit has the same length, so that not only their updates, as in `online_rl.side_by_side`, but
+their rollouts and tests too are one program.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from jaxtyping import Array, Int
 
 from experience.collector import RolloutSettings
 from experience.real.bandit_envs import no_history
+from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
 from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log import metrics
@@ -27,7 +29,7 @@ from harness.run.directory import RunDirectory, open_run
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.timer import Clock
-from layers.trees import stacked
+from layers.trees import stacked, taken_apart
 from offline_world.bandit_task import ARMS, PULLS
 from offline_world.bandit_world import BanditWorld
 from online_rl import loop, updates
@@ -40,6 +42,7 @@ from programs.collecting import rollout_figures
 from programs.imagining import make_imagine
 from programs.inspection import norms, one_update, schedules
 from programs.training import (
+    batches,
     make_save,
     minutes_so_far,
     resumed,
@@ -65,17 +68,17 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
     agent = bandit_agent(config, ARMS)
     with ExitStack() as open_:
         runs = [open_.enter_context(open_run("offline_bandit", member)) for member in configs]
+        worlds = stacked([build_world(member) for member in configs])
         for member in configs:
             run.depends_on(ensemble_path(member))
         states, _ = start(configs, agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
         state = stack_states(states)
-        worlds = stacked([build_world(member) for member in configs])
-        update_many = update_together(configs, agent)
+        update_many = updates_of_all(configs, agent)
         parts = loop.Parts(
-            collect_together(configs, agent, worlds),
+            collect_of_all(configs, agent, worlds),
             update_many,
-            evaluate_together(configs, agent, worlds),
-            inspect_together(agent, update_many),
+            evaluate_of_all(configs, agent, worlds),
+            inspect_of_all(agent, update_many),
             make_save(config, run, row_axis=1),
             lambda state: _rescue(configs, agent, state),
         )
@@ -88,8 +91,8 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
         training = loop.Training(state, schedule_of(config), parts, FanOut(loggers), clock)
         with deferred() as pending:
             state = loop.train(training, pending)
-        for i, (member, one) in enumerate(zip(configs, runs, strict=True)):
-            learner = jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked)
+        learners = taken_apart(state.learner.stacked, len(configs))
+        for member, one, learner in zip(configs, runs, learners, strict=True):
             plot = bandit_plot(one.metrics, one.plots / "learning.png", one.path.name)
             finish_run(member, one, agent, learner, plot)
     records = [one.finished for one in runs]
@@ -115,22 +118,21 @@ def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditC
 
 
 def _rescue(configs: Sequence[BanditConfig], agent: DQNAgent, state: loop.TrainState) -> None:
-    for i, config in enumerate(configs):
+    for config, learner in zip(
+        configs, taken_apart(state.learner.stacked, len(configs)), strict=True
+    ):
         name = f"study-{config.collect.penalty_coef:g}_{config.seed}"
-        rescue_agent(name, agent, jax.tree.map(lambda leaf, i=i: leaf[i], state.learner.stacked))
+        rescue_agent(name, agent, learner)
 
 
 def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:
     """One state of all agents."""
-    learner, replay = (
-        stacked(trees) for trees in ([s.learner for s in states], [s.replay for s in states])
-    )
-    return eqx.tree_at(
-        lambda s: (s.learner, s.replay), states[0], (Learners.together(learner), replay)
-    )
+    learners = Learners.together(stacked([s.learner for s in states]))
+    replays = stacked([s.replay for s in states])
+    return eqx.tree_at(lambda s: (s.learner, s.replay), states[0], (learners, replays))
 
 
-def collect_together(
+def collect_of_all(
     configs: Sequence[BanditConfig], agent: DQNAgent, worlds: BanditWorld
 ) -> loop.Collect[Learners]:
     """The loop's `collect`; its figures are arrays over the agents, as `worlds` are."""
@@ -155,14 +157,11 @@ def collect_together(
     return run
 
 
-def update_together(
+def updates_of_all(
     configs: Sequence[BanditConfig], agent: DQNAgent
 ) -> updates.UpdateMany[Learners]:
     """The loop's `update_many`; its figures are arrays over the agents."""
-    length = configs[0].train.batch_size
-
-    def sample(replay, key):
-        return replay.sample_tape(key, length)
+    sample = batches(configs[0], TapeReplay.sample_tape)
 
     @eqx.filter_jit(donate="all-except-first")
     def together(frozen, learners):
@@ -176,7 +175,8 @@ def update_together(
         learner, figures = eqx.filter_vmap(one, in_axes=axes)(*frozen, learners.stacked)
         return Learners.together(learner), figures
 
-    keys = [_keys(configs, lambda seed, p=p: key_for(seed, p)) for p in _UPDATE_PURPOSES]
+    purposes = Purpose.SAMPLE, Purpose.UPDATE
+    keys = [_keys(configs, lambda seed, p=p: key_for(seed, p)) for p in purposes]
 
     def update_many(replays, learners, count):
         learners, figures = together((replays, *keys, jnp.asarray(count)), learners)
@@ -185,10 +185,7 @@ def update_together(
     return update_many
 
 
-_UPDATE_PURPOSES = (Purpose.SAMPLE, Purpose.UPDATE)
-
-
-def evaluate_together(
+def evaluate_of_all(
     configs: Sequence[BanditConfig], agent: DQNAgent, worlds: BanditWorld
 ) -> loop.Evaluate[Learners]:
     """The loop's `evaluate`; its figures are arrays over the agents."""
@@ -209,7 +206,7 @@ def evaluate_together(
     return run
 
 
-def inspect_together(
+def inspect_of_all(
     agent: DQNAgent, update_many: updates.UpdateMany[Learners]
 ) -> Callable[[loop.TrainState[Learners]], dict[str, Any]]:
     """The loop's `inspect`; norms are arrays over the agents, schedules are the same for all."""

@@ -23,7 +23,7 @@ from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
 from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
-from online_rl.updates import side_by_side
+from online_rl.updates import vmapped
 from programs.agent_files import rescue_agent
 from programs.collecting import make_collect
 from programs.environment_check import try_environment
@@ -109,7 +109,7 @@ def train_agents(
         if len(members) == 1:
             end(members[0], *train(members[0], learning_plot))
         else:
-            train_seeds(members, side_by_side(agent.update, draw), learning_plot, end)
+            train_seeds(members, vmapped(agent.update, draw), learning_plot, end)
 
 
 def _end(

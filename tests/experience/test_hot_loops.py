@@ -114,7 +114,7 @@ def test_several_seeds_are_updated_as_each_would_be_alone(replay):
         alone[seed] = updates.on_device(agent.update, sample)(seed)(replays[seed], learner, 70)
 
     traced = len(agent.traces)
-    run, learners, sums = updates.side_by_side(agent.update, sample), {4: fresh(), 2: ahead}, {}
+    run, learners, sums = updates.vmapped(agent.update, sample), {4: fresh(), 2: ahead}, {}
     for count in (10, 1, 59):
         learners, figures = run(replays, learners, count)
         sums = {s: sums.get(s, 0.0) + count * f["fed"] for s, f in figures.items()}

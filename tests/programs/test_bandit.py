@@ -163,8 +163,11 @@ def test_other_folders_and_returns_that_are_no_numbers_are_told(tmp_path, capsys
     assert "null has no finite value of test_envs_reward/0.99" in capsys.readouterr().out
 
 
-def test_missing_ensemble_names_the_command(studied):
-    sentence = fail(studied, "offline_bandit.py", "seed=7", "debug=true")
+@pytest.mark.parametrize(
+    "command", [("offline_bandit.py", "seed=7"), ("bandit_study.py", "study.seeds=[0,7]")]
+)
+def test_missing_ensemble_names_the_command(studied, command):
+    sentence = fail(studied, *command, "debug=true")
     assert "offline_world/bandit_ensemble.py --seed 7 debug=true" in sentence
 
 
