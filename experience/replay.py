@@ -41,13 +41,21 @@ class TapeReplay(eqx.Module):
 
     @classmethod
     def empty(
-        cls, capacity: int, state_dim: int, action_dim: int, episodes_at_once: int
+        cls,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        episodes_at_once: int,
+        dtype: str = "float32",
     ) -> "TapeReplay":
-        """A replay of `capacity` rows, to which at most `episodes_at_once` are added in a call."""
+        """A replay of `capacity` rows, to which at most `episodes_at_once` are added in a call.
+
+        `dtype` is that of the states and actions kept; rewards and all that is drawn are float32.
+        """
         zero = jnp.zeros((), jnp.int32)
         return cls(
-            state=jnp.zeros((capacity, state_dim)),
-            action=jnp.zeros((capacity, action_dim)),
+            state=jnp.zeros((capacity, state_dim), dtype),
+            action=jnp.zeros((capacity, action_dim), dtype),
             next_reward=jnp.zeros(capacity),
             next_penalty=jnp.zeros(capacity),
             flags=jnp.zeros(capacity, jnp.uint8),
@@ -76,6 +84,7 @@ class TapeReplay(eqx.Module):
         place = jnp.where(wanted, (self.write + row) % self.capacity, self.capacity + row)
 
         def written(ring, rows):
+            rows = rows.astype(ring.dtype)
             return ring.at[place].set(rows, mode="drop", unique_indices=True)
 
         count = lengths.shape[0]
@@ -126,12 +135,15 @@ class TapeReplay(eqx.Module):
             for i, name in enumerate(_FLAGS)
         }
         return Tape(
-            state=self.state[place],
-            action=self.action[place],
+            state=self._states(place),
+            action=self.action[place].astype(self.next_reward.dtype),
             next_reward=self.next_reward[place],
             next_penalty=self.next_penalty[place],
             **bits,
         )
+
+    def _states(self, place):
+        return self.state[place].astype(self.next_reward.dtype)
 
     def sample_tape(self, key: PRNGKeyArray, length: int) -> Tape:
         """`length` rows: episodes drawn uniformly with replacement, laid end to end, then cut."""
@@ -170,7 +182,7 @@ class TapeReplay(eqx.Module):
         episode, _ = jax.lax.fori_loop(0, halvings, halve, (low, high))
         place = (self.starts[self.oldest] + transition + episode) % self.capacity
         left = self.rows(place)
-        reached = self.state[(place + 1) % self.capacity]
+        reached = self._states((place + 1) % self.capacity)
         rows = Learnable(
             action=left.action,
             next_reward=left.learned_reward,
@@ -187,7 +199,7 @@ def pack_flags(tape: Tape) -> UInt8[Array, " row"]:
     return sum(bits, jnp.zeros(tape.start.shape, jnp.uint8))
 
 
-def replay_bytes(capacity: int, state_dim: int, action_dim: int) -> int:
+def replay_bytes(capacity: int, state_dim: int, action_dim: int, dtype: str = "float32") -> int:
     """Size in memory of a replay of `capacity` rows and its table of starts."""
-    row = 4 * (state_dim + action_dim + 2) + 1
+    row = jnp.dtype(dtype).itemsize * (state_dim + action_dim) + 4 * 2 + 1
     return capacity * row + 4 * (capacity // SHORTEST_EPISODE)

@@ -124,7 +124,8 @@ def place_block(
         skipped = max(0, written - length - segment.first)
         for start, stop, place in _runs(segment.first + skipped, segment.last, length):
             there = _span(axis, start - segment.first, stop - segment.first)
-            target[_span(axis, place, place + stop - start)] = rows[name][there]
+            # an npz file has no name for bfloat16, only its bytes
+            target[_span(axis, place, place + stop - start)] = rows[name][there].view(target.dtype)
 
 
 def _runs(first: int, last: int, length: int) -> Iterator[tuple[int, int, int]]:

@@ -175,12 +175,33 @@ def test_transitions_are_drawn_uniformly_and_never_from_a_final_row():
     assert drawn.rows.mask.all() and not drawn.rows.next_terminated.any()
 
 
-def test_stated_size_is_the_size():
-    replay = TapeReplay.empty(1000, 11, 3, 1)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_stated_size_is_the_size(dtype):
+    replay = TapeReplay.empty(1000, 11, 3, 1, dtype)
     stored = sum(leaf.nbytes for leaf in jax.tree.leaves(replay))
-    assert abs(stored - replay_bytes(1000, 11, 3)) < 64
+    assert abs(stored - replay_bytes(1000, 11, 3, dtype)) < 64
     # 40 M rows at hopper's sizes, the published setting
     assert replay_bytes(40_000_000, 11, 3) < 24 * 2**30
+
+
+def test_half_as_many_bytes_round_states_and_actions_and_nothing_else():
+    tape, lengths = counting_tape([300, 400], first=1), jnp.asarray([300, 400])
+    exact, rounded = (
+        add(TapeReplay.empty(1000, 2, 1, 2, dtype), tape, lengths)
+        for dtype in ("float32", "bfloat16")
+    )
+    for draw in (TapeReplay.sample_tape, TapeReplay.sample_transitions):
+        drawn, kept = (draw(replay, jax.random.key(0), 500) for replay in (rounded, exact))
+        moved = {
+            jax.tree_util.keystr(path)
+            for (path, a), b in zip(
+                jax.tree.leaves_with_path(drawn), jax.tree.leaves(kept), strict=True
+            )
+            if not np.array_equal(a, b)
+        }
+        assert {name.rpartition(".")[2] for name in moved} == {"state", "action"}
+        np.testing.assert_allclose(drawn.state, kept.state, rtol=2**-8)
+        assert drawn.state.dtype == jnp.float32
 
 
 @pytest.mark.slow

@@ -30,8 +30,8 @@ def add(replay, tape, lengths):
 class Writing:
     """A replay, and how much has gone into it."""
 
-    def __init__(self):
-        self.replay = TapeReplay.empty(CAPACITY, 2, 1, episodes_at_once=2)
+    def __init__(self, dtype="float32"):
+        self.replay = TapeReplay.empty(CAPACITY, 2, 1, episodes_at_once=2, dtype=dtype)
         self.rows = self.episodes = 0
 
     def add(self, *lengths):
@@ -48,8 +48,8 @@ class Writing:
         checkpoint.save(folder, self.rows, {"replay": self.replay}, self.rings())
 
 
-def restored(folder):
-    like = {"replay": TapeReplay.empty(CAPACITY, 2, 1, episodes_at_once=2)}
+def restored(folder, dtype="float32"):
+    like = {"replay": TapeReplay.empty(CAPACITY, 2, 1, episodes_at_once=2, dtype=dtype)}
     return checkpoint.restore(folder, like)[1]["replay"]
 
 
@@ -57,15 +57,17 @@ def segments(folder):
     return {file.name: file.stat().st_ino for file in (folder / SEGMENTS).iterdir()}
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_replay_comes_back_bit_for_bit_through_growth_and_wrap(tmp_path, seed):
-    rng, writing = np.random.default_rng(seed), Writing()
+@pytest.mark.parametrize(
+    ("seed", "dtype"), [*((seed, "float32") for seed in range(4)), (4, "bfloat16")]
+)
+def test_a_replay_comes_back_bit_for_bit_through_growth_and_wrap(tmp_path, seed, dtype):
+    rng, writing = np.random.default_rng(seed), Writing(dtype)
     for _ in range(12):
         # sometimes several collections between two saves, now and then more than the ring holds
         for _ in range(rng.integers(1, 4)):
             writing.add(*rng.integers(2, 26, size=2).tolist())
         writing.save(tmp_path)
-        assert eqx.tree_equal(restored(tmp_path), writing.replay, typematch=True)
+        assert eqx.tree_equal(restored(tmp_path, dtype), writing.replay, typematch=True)
     # bounded: nothing stays that no kept checkpoint needs
     assert len(segments(tmp_path)) <= 2 * 2 * (CAPACITY // 7 + 2)
 
