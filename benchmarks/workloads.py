@@ -91,7 +91,11 @@ class Workloads:
     def replay(self, capacity: int) -> TapeReplay:
         return eqx.filter_eval_shape(
             lambda: TapeReplay.empty(
-                capacity, self.state_dim, self.action_dim, self.config.collect.parallel_size
+                capacity,
+                self.state_dim,
+                self.action_dim,
+                self.config.collect.parallel_size,
+                self.config.train.replay_dtype,
             )
         )
 

@@ -1,6 +1,7 @@
 """Where the replay lives: on the accelerator if it fits there, else in the host's memory."""
 
 import gc
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
@@ -11,61 +12,117 @@ from harness.run.free_memory import free_device_bytes, free_host_bytes
 
 #: Share of the free memory that a replay may take; the rest is for networks and workspace.
 MOST_OF_FREE = 0.8
+HALF = "bfloat16"
 
 
-def place_replays(
-    setting: str,
-    capacity: int,
-    state_dim: int,
-    action_dim: int,
-    *,
-    longest: int,
-    at_once: int,
-    count: int = 1,
-) -> tuple[list[TapeReplay], bool]:
-    """`count` empty replays, and whether they live on the device that trains, as several must.
+@dataclass(frozen=True, kw_only=True)
+class ReplaySize:
+    """What is known of a run's replay, or of those of several seeds, before there is one."""
 
-    `setting` is `train.replay`; `longest` the rows of the longest episode; `at_once` the episodes
-    of one collection. Says their size before it allocates. Raises UserError where they do not fit.
+    #: rows
+    capacity: int
+    state_dim: int
+    action_dim: int
+    #: rows of the longest episode
+    longest: int
+    #: `train.replay_dtype`
+    dtype: str
+    #: replays
+    count: int = 1
+
+    @property
+    def bytes(self) -> int:
+        one = replay_bytes(self.capacity, self.state_dim, self.action_dim, self.dtype)
+        return self.count * one
+
+    def __str__(self) -> str:
+        rows = f"{self.capacity:,} rows"
+        return f"{self.count} × {rows}" if self.count > 1 else rows
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a replay fits."""
+
+    is_on_device: bool
+    #: what is known of the free memory there
+    room: str
+
+
+def place_replays(setting: str, size: ReplaySize, *, at_once: int) -> tuple[list[TapeReplay], bool]:
+    """Empty replays, and whether they live on the device that trains, as several must.
+
+    `setting` is `train.replay`; `at_once` the episodes of one collection. Says their size before it
+    allocates. Raises UserError where they do not fit.
     """
-    if count > 1 and setting == "host":
+    place = choose_place(setting, size)
+    where = "device" if place.is_on_device else "host"
+    print(
+        f"replay: {size}, {size.bytes:,} bytes ({size.bytes / 2**30:.2f} GiB) on the {where}"
+        f" ({place.room})",
+        flush=True,
+    )
+    target = jax.local_devices(backend=None if place.is_on_device else "cpu")[0]
+    with jax.default_device(target):
+        make = eqx.filter_jit(
+            lambda: TapeReplay.empty(
+                size.capacity, size.state_dim, size.action_dim, at_once, size.dtype
+            )
+        )
+        return [make() for _ in range(size.count)], place.is_on_device
+
+
+def choose_place(setting: str, size: ReplaySize) -> Place:
+    """By `train.replay` and by what is free.
+
+    Raises UserError where the replays do not fit. What nobody knows the free memory of is used if
+    it is asked for, or there is no choice.
+    """
+    if size.count > 1 and setting == "host":
         raise UserError(
             "train.replay=host is for a single agent, the replays of several live on the device:"
             " leave it out"
         )
-    if longest > capacity:
+    if size.longest > size.capacity:
         raise UserError(
-            f"train.buffer_size={capacity} is shorter than one episode of {longest} rows: give at"
-            f" least train.buffer_size={longest}"
+            f"train.buffer_size={size.capacity} is shorter than one episode of {size.longest}"
+            f" rows: give at least train.buffer_size={size.longest}"
         )
     # The replay of a sweep's last job may still wait in a reference cycle.
     gc.collect()
-    size = count * replay_bytes(capacity, state_dim, action_dim)
     device = jax.local_devices()[0]
-    free = {"device": free_device_bytes(device), "host": free_host_bytes()}
-    where = setting
+    on_device = free_device_bytes(device)
     if setting == "auto":
-        stays = count > 1 or size <= MOST_OF_FREE * free["device"]
-        where = "device" if stays else "host"
-    rows = f"{count} × {capacity:,} rows" if count > 1 else f"{capacity:,} rows"
-    print(
-        f"replay: {rows}, {size:,} bytes ({size / 2**30:.2f} GiB) on the {where}"
-        f" ({free[where] / 2**30:.1f} GiB free)",
-        flush=True,
+        fits = on_device is not None and size.bytes <= MOST_OF_FREE * on_device
+        is_on_device = fits or size.count > 1
+    else:
+        is_on_device = setting == "device"
+    unknown = "the device's free memory is unknown"
+    free = on_device if is_on_device else free_host_bytes()
+    if free is None:
+        return Place(True, unknown)
+    if size.bytes > MOST_OF_FREE * free:
+        raise UserError(_too_large(size, free, is_on_device, device.platform))
+    room = f"{free / 2**30:.1f} GiB free"
+    if setting == "auto" and on_device is None:
+        room += f"; {unknown}: train.replay=device takes it there"
+    return Place(is_on_device, room)
+
+
+def _too_large(size: ReplaySize, free: int, is_on_device: bool, platform: str) -> str:
+    """What is missing, and what would help."""
+    one = f"train.buffer_size={size.capacity} rows"
+    needs = f"{size.count} replays of {one} need" if size.count > 1 else f"a replay of {one} needs"
+    ways = ["a smaller train.buffer_size"]
+    if size.dtype != HALF and replace(size, dtype=HALF).bytes <= MOST_OF_FREE * free:
+        ways.append(f"train.replay_dtype={HALF}")
+    if size.count > 1:
+        ways.append("fewer seeds")
+    what = f"give {' or '.join(ways)}"
+    if is_on_device and size.count == 1 and platform != "cpu":
+        what = f"train.replay=host keeps it in the host's memory, or {what}"
+    where = "device" if is_on_device else "host"
+    return (
+        f"{needs} {size.bytes:,} bytes, but of the {free:,} free bytes of the {where} at most"
+        f" {MOST_OF_FREE:.0%} may be used: {what}"
     )
-    if size > MOST_OF_FREE * free[where]:
-        one, elsewhere = f"train.buffer_size={capacity} rows", "give a smaller train.buffer_size"
-        needs = f"a replay of {one} needs"
-        if count > 1:
-            needs, elsewhere = f"{count} replays of {one} need", f"{elsewhere} or fewer seeds"
-        elif where == "device" and device.platform != "cpu":
-            elsewhere = f"train.replay=host keeps it in the host's memory, or {elsewhere}"
-        raise UserError(
-            f"{needs} {size:,} bytes, but of the"
-            f" {free[where]:,} free bytes of the {where} at most {MOST_OF_FREE:.0%} may be used:"
-            f" {elsewhere}"
-        )
-    target = device if where == "device" else jax.local_devices(backend="cpu")[0]
-    with jax.default_device(target):
-        make = eqx.filter_jit(lambda: TapeReplay.empty(capacity, state_dim, action_dim, at_once))
-        return [make() for _ in range(count)], where == "device"

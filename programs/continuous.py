@@ -15,6 +15,7 @@ from experience.histories import build_histories
 from experience.history_store import HistoryStore
 from experience.real.vector import AbstractVectorEnv
 from experience.real.vector_env import make_vector_env
+from experience.replay_placement import choose_place
 from experience.tasks import Task, get_task
 from figures.progress import learning_plot
 from harness.configuration.schema import ContConfig, ContinuousConfig, MarkovConfig
@@ -37,6 +38,7 @@ from programs.training import (
     finish,
     make_save,
     make_updates,
+    replay_size,
     require_whole_episodes,
     start,
     train,
@@ -64,6 +66,9 @@ def train_agents(
     dataset = load_dataset(task)
     try_environment(config, task, dataset)
     with closing(make_test_envs(config, dataset)) as envs:
+        size = replay_size(config, envs.state_dim, envs.action_dim, task.horizon, len(configs))
+        # refused before the uncertainty of every row is computed
+        choose_place(config.train.replay, size)
         worlds = [build_world(one, task, dataset) for one in configs]
         for one, run in zip(configs, runs, strict=True):
             run.depends_on(ensemble_path(one))

@@ -8,10 +8,16 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from experience.data.dataset import Dataset
+from experience.replay_placement import choose_place
 from experience.tasks import Task
 from figures.progress import ensemble_plot
 from harness.configuration.groups import BanditEnsembleConfig, EnsembleConfig
-from harness.configuration.schema import BanditConfig, ContinuousConfig
+from harness.configuration.schema import (
+    BanditConfig,
+    ContConfig,
+    ContinuousConfig,
+    MarkovConfig,
+)
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.logger import Logger
@@ -28,6 +34,7 @@ from offline_world.devices import require_devices
 from offline_world.fit import Epoch, FitSettings, FitState, compiled_epoch
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
+from programs.training import replay_size
 from programs.training_record import record_path, write_record
 from programs.world_data import WorldData, ensemble_path
 
@@ -54,6 +61,7 @@ def train_world_models(
         f" ({learned / dataset.rows:.1%}) can be learned from",
         flush=True,
     )
+    note_replay(configs[0], rows, task)
     fitting = replace(fit_settings(settings, relative_mse), devices=settings.devices)
     epoch = compiled_epoch(fitting, rows.data)
 
@@ -85,6 +93,18 @@ def train_world_models(
         with failures.of(config.seed):
             train(config, run)
     failures.check()
+
+
+def note_replay(config: ContinuousConfig, rows: WorldData, task: Task) -> None:
+    """Says now what the agent would say only once its world model is trained."""
+    if isinstance(config, ContConfig | MarkovConfig):
+        size = replay_size(config, rows.state_dim, rows.action_dim, task.horizon)
+        try:
+            choose_place(config.train.replay, size)
+        except UserError as error:
+            print(
+                f"note: the agent of these settings could not be trained here: {error}", flush=True
+            )
 
 
 def fit_settings(

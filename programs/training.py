@@ -13,7 +13,7 @@ from jaxtyping import PRNGKeyArray
 from catalogue import domains
 from experience.data.origin import Origin
 from experience.replay import TapeReplay
-from experience.replay_placement import place_replays
+from experience.replay_placement import ReplaySize, place_replays
 from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from harness.errors import UserError
 from harness.log import metrics
@@ -56,12 +56,8 @@ def start(
     require_whole_episodes(config, horizon)
     replays, is_on_device = place_replays(
         config.train.replay,
-        config.train.buffer_size,
-        state_dim,
-        action_dim,
-        longest=horizon + 1,
+        replay_size(config, state_dim, action_dim, horizon, len(configs)),
         at_once=config.collect.parallel_size,
-        count=len(configs),
     )
     init = eqx.filter_jit(agent.init)
 
@@ -91,6 +87,20 @@ def make_updates(
 def batches(config: AgentConfig, sample: SampleReplay) -> updates.Sample:
     """Batches of the configuration's size."""
     return lambda replay, key: sample(replay, key, config.train.batch_size)
+
+
+def replay_size(
+    config: AgentConfig, state_dim: int, action_dim: int, horizon: int, count: int = 1
+) -> ReplaySize:
+    """Of `count` agents' replays, for episodes of at most `horizon` transitions."""
+    return ReplaySize(
+        capacity=config.train.buffer_size,
+        state_dim=state_dim,
+        action_dim=action_dim,
+        longest=horizon + 1,
+        dtype=config.train.replay_dtype,
+        count=count,
+    )
 
 
 def require_whole_episodes(config: AgentConfig, horizon: int) -> None:

@@ -128,6 +128,8 @@ class TrainConfig:
     gradient_scale: float = number(1000.0, "(0, inf)")
     # Where the replay lives; auto: on the device if it fits.
     replay: str = choice("auto", "device", "host")
+    # Of the states and actions in it; bfloat16 halves their bytes and keeps three digits.
+    replay_dtype: str = choice("float32", "bfloat16")
     # How the recurrence is executed; auto: by backend and length.
     memory_scan: str = choice_from("auto", _strategies)
     # Of matrix products; default is JAX's: float32 on a CPU, TF32 on an NVIDIA card.

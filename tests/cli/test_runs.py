@@ -142,6 +142,26 @@ def test_a_replay_in_host_memory_gives_the_same_numbers(trained):
     assert notes.exists(), "what others keep there is theirs"
 
 
+def test_a_replay_of_half_the_bytes_goes_on_and_may_be_in_host_memory(trained):
+    half, run = (*AGENT, "train.replay_dtype=bfloat16"), trained / "half"
+    halved = (*half, "checkpoint.every_minutes=1e-6")
+    code, _ = interrupt(run, "offline_cont.py", halved, signal.SIGTERM, rows=5)
+    assert code == 143
+    sentence = fail(trained, "offline_cont.py", *AGENT, "run_dir=half")
+    assert "(train.replay_dtype: bfloat16 -> float32)" in sentence
+    assert "continuing half" in succeed(trained, "offline_cont.py", *half, "run_dir=half")
+    succeed(trained, "offline_cont.py", *half, "train.replay=host", "run_dir=half_host")
+    exact, pieces, host = (
+        timeless(read_rows(trained / run / "metrics.jsonl")) for run in (SEED0, "half", "half_host")
+    )
+    for one, other in zip(pieces, host, strict=True):
+        assert one == pytest.approx(other, rel=1e-5, nan_ok=True)
+    assert any(
+        one != pytest.approx(other, rel=1e-5, nan_ok=True)
+        for one, other in zip(exact, pieces, strict=True)
+    )
+
+
 def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     # the environments' seed in a run's evaluation at step 0
     seed = score_seed(0, 0)

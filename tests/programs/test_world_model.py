@@ -1,12 +1,21 @@
-"""Which ensemble file a seed takes."""
+"""Which ensemble file a seed takes, and what is told before one is trained."""
+
+from unittest.mock import Mock
 
 import jax
 import numpy as np
 import pytest
 
+from experience import replay_placement
+from experience.replay import TapeReplay
+from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.errors import UserError
+from harness.run import free_memory
 from offline_world.checkpoint import load_ensemble, save_ensemble
+from online_rl.builders import recurrent_agent
+from programs.continuous import train_agents
+from programs.ensemble_training import note_replay
 from programs.world_model import load_trained, mean_uncertainty
 from tests import golden_map
 
@@ -42,3 +51,24 @@ def test_an_uncertainty_that_is_no_number_ends_before_the_training(tmp_path, num
     assert mean_uncertainty(np.array([1.0, 3.0]), tmp_path) == 2.0
     with pytest.raises(UserError, match="world.eqx leaves the range of numbers"):
         mean_uncertainty(np.array([1.0, number]), tmp_path / "world.eqx")
+
+
+@pytest.mark.parametrize(("width", "is_told"), [(10**6, True), (1, False)])
+def test_a_replay_that_will_not_fit_is_told_before_the_world_model_is_trained(
+    capsys, width, is_told
+):
+    config = load_config("pendulum/base", ["train.buffer_size=10000000"])
+    task = get_task(config.domain, config.dataset_name, config.env)
+    note_replay(config, Mock(state_dim=width, action_dim=1), task)
+    told = "note: the agent of these settings could not be trained here: a replay of"
+    assert capsys.readouterr().out.startswith(told) == is_told
+
+
+def test_an_agent_whose_replay_does_not_fit_is_refused_before_its_world_is_loaded(
+    tmp_path, monkeypatch
+):
+    for module in (free_memory, replay_placement):
+        monkeypatch.setattr(module, "free_host_bytes", lambda: 1000)
+    config = load_config("pendulum/base", ["debug=true", f"ensemble.save_dir={tmp_path}/none"])
+    with pytest.raises(UserError, match="a replay of .* bytes of the host at most 80%"):
+        train_agents([config], [Mock()], recurrent_agent, TapeReplay.sample_tape)
