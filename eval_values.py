@@ -10,8 +10,8 @@ and leaves values.json and plots/values.{pdf,png,npz} in its directory.
 import argparse
 from pathlib import Path
 
-from harness.run.entry import reported_errors
 from harness.run.flags import Flags, seed, whole_number
+from harness.run.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

@@ -15,8 +15,8 @@ import argparse
 import json
 from pathlib import Path
 
-from harness.run.entry import reported_errors
 from harness.run.flags import Flags, seed, whole_number
+from harness.run.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

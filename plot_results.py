@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from harness.log import metrics
-from harness.run.entry import reported_errors
 from harness.run.flags import Flags
+from harness.run.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

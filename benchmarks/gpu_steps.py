@@ -5,7 +5,6 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.random_data import random_tape
+from benchmarks.timing import seconds, timed
 from benchmarks.workloads import ROWS, Workloads
 from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
@@ -104,17 +104,6 @@ class Bench:
             0.1 * jax.random.normal(k, s.shape, s.dtype) if hasattr(s, "shape") else s
             for k, s in zip(keys, leaves, strict=True)
         )
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - began
-
-
-def timed(function: Callable[[], Any], times: int = 3) -> dict[str, float]:
-    """The first call, compilation included, and the best of the others, in seconds."""
-    return {"first": seconds(function), "best": min(seconds(function) for _ in range(times))}
 
 
 def device(bench: Bench) -> dict[str, Any]:

@@ -8,7 +8,6 @@ without the persistent cache.
 """
 
 import sys
-import time
 
 import equinox as eqx
 import jax
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from random_data import random_tape
+from timing import seconds
 
 from catalogue.uncertainty import epi_mean
 from experience.collector import warm_up
@@ -36,12 +36,6 @@ ROUNDS = 5
 #: steps of the ensemble in a call: an epoch has thousands
 STEPS = 12
 jax.config.update("jax_enable_compilation_cache", False)
-
-
-def seconds(function) -> float:
-    began = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - began
 
 
 def peak_seconds() -> float:

@@ -13,8 +13,9 @@ from figures.rows import curve
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
-from harness.run.directory import EARLIER, read_config
+from harness.run.earlier import EARLIER
 from harness.run.naming import FREE_KEYS, within
+from harness.run.records import read_settings
 
 #: Evaluations at the end of a run whose mean is told.
 LAST_EVALUATIONS = 10
@@ -170,7 +171,7 @@ def _read_run(folder: Path) -> RunRecord:
     if not file.exists():
         raise UserError(f"{folder} has metrics.jsonl but no config.yaml: it is not a whole run")
     try:
-        config, rows = read_config(file), read_rows(folder / "metrics.jsonl")
+        config, rows = read_settings(file), read_rows(folder / "metrics.jsonl")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{folder} cannot be read: {error}") from error
     for key, kind in (("dataset_name", str), ("seed", int)):

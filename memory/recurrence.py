@@ -1,9 +1,9 @@
 """The resettable linear recurrence  h_t = λ ⊙ h_{t−1} · (1 − start_t) + u_t  over complex h
 (eq. 28).
 
-One definition, four ways to run it, all on pairs of real arrays (re, im): complex scans compile
-six times slower in XLA. The gradient of a linear recurrence is the same recurrence backwards in
-time, so every strategy serves both directions and no intermediate result is stored for it.
+One definition, four ways to run it, all on pairs of real arrays (re, im). The gradient of a linear
+recurrence is the same recurrence backwards in time, so every strategy serves both directions and no
+intermediate result is stored for it.
 """
 
 import math
@@ -14,36 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental.layout import Layout, with_layout_constraint
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from layers.backend import on_cpu
+from memory.complex_pairs import Pair, add, conjugate, mask, power, times
 
 Strategy = Literal["auto", "sequential", "chunked", "blocks", "associative"]
-#: (real, imaginary) parts of a complex array.
-Pair = tuple[Float[Array, "..."], Float[Array, "..."]]
 
 #: Sequences up to this length are run row by row: two shorter scans would cost more.
 SHORT = 16
 #: (row, row, width), the last one next to itself in memory.
 _AS_WRITTEN = Layout(major_to_minor=(0, 1, 2))
-
-
-def times(a: Pair, b: Pair) -> Pair:
-    """Complex product."""
-    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
-
-
-def add(a: Pair, b: Pair) -> Pair:
-    return a[0] + b[0], a[1] + b[1]
-
-
-def conjugate(a: Pair) -> Pair:
-    return a[0], -a[1]
-
-
-def mask(keep: Float[Array, "..."], a: Pair) -> Pair:
-    """`a` where `keep` is 1, zero where it is 0."""
-    return keep * a[0], keep * a[1]
 
 
 def combine(first, second):
@@ -173,18 +154,6 @@ def _sum_of_past(table, lag, first, inputs, episode, now):
     # and turn every factor around for it, which is launches and a quarter of a gigabyte.
     terms = jax.tree.map(lambda t: with_layout_constraint(t, _AS_WRITTEN), terms)
     return jax.tree.map(lambda t: jnp.where(counted[..., None], t, 0.0).sum(1), terms)
-
-
-def power(base: Pair, exponent: np.ndarray) -> Pair:
-    """base^exponent by squaring, (exponent, width) each."""
-    shape = (len(exponent), *base[0].shape)
-    result = jnp.ones(shape), jnp.zeros(shape)
-    for bit in range(int(exponent.max()).bit_length()):
-        is_set = ((exponent >> bit) & 1 == 1)[:, None]
-        wide = jax.tree.map(lambda b: jnp.broadcast_to(b, shape), base)
-        result = jax.tree.map(partial(jnp.where, is_set), times(result, wide), result)
-        base = times(base, base)
-    return result
 
 
 _RUN = {

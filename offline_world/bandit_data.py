@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.run.entry import reported_errors
+from harness.run.reporting import reported_errors
 from offline_world.bandit_dataset import make_dataset, save_dataset
 
 

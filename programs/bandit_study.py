@@ -25,9 +25,10 @@ from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log import metrics
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at, key_for
-from harness.run.directory import RunDirectory, open_run
+from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
+from harness.run.opening import open_run
 from harness.run.timer import Clock
 from layers.trees import stacked, taken_apart
 from offline_world.bandit_task import ARMS, PULLS

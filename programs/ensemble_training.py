@@ -11,7 +11,8 @@ from experience.data.dataset import Dataset
 from experience.replay_placement import choose_place
 from experience.tasks import Task
 from figures.progress import ensemble_plot
-from harness.configuration.groups import BanditEnsembleConfig, EnsembleConfig
+from harness.configuration.bandit_groups import BanditEnsembleConfig
+from harness.configuration.groups import EnsembleConfig
 from harness.configuration.schema import (
     BanditConfig,
     ContConfig,

@@ -16,7 +16,7 @@ from typing import Any
 from harness.files import write_text
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
-from harness.run.entry import reported_errors
+from harness.run.reporting import reported_errors
 
 
 def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

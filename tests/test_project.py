@@ -98,3 +98,14 @@ def test_links_between_pages_lead_somewhere():
     for page in pages:
         for link in re.findall(r"\]\(([\w./:-]+)[)#]", _prose(page)):
             assert "://" in link or (page.parent / link).exists(), f"{page.name} → {link}"
+
+
+def test_a_file_has_one_subject_and_at_most_250_lines():
+    folders = (f for f in REPOSITORY.iterdir() if f.is_dir() and f.name[0] != ".")
+    files = [file for folder in folders if folder.name != "tests" for file in folder.rglob("*.py")]
+    lengths = {
+        str(file.relative_to(REPOSITORY)): len(file.read_text().splitlines())
+        for file in (*files, *REPOSITORY.glob("*.py"))
+    }
+    assert len(files) > 100
+    assert {name: length for name, length in lengths.items() if length > 250} == {}

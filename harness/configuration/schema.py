@@ -6,12 +6,15 @@ shared defaults in one place. They are plain dataclasses: nothing here needs Hyd
 
 from dataclasses import dataclass, field
 
-from harness.configuration.groups import (
+from harness.configuration.bandit_groups import (
     BanditCollectConfig,
     BanditEnsembleConfig,
     BanditEvalConfig,
     BanditModelConfig,
     BanditTrainConfig,
+    StudyConfig,
+)
+from harness.configuration.groups import (
     CheckpointConfig,
     CollectConfig,
     EnsembleConfig,
@@ -22,7 +25,6 @@ from harness.configuration.groups import (
     MarkovTrainConfig,
     RecurrentModelConfig,
     RecurrentTrainConfig,
-    StudyConfig,
     WandbConfig,
 )
 from harness.configuration.settings import choice, number

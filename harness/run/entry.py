@@ -24,20 +24,18 @@ from harness.log.wandb_settings import check_settings
 from harness.run import shelf
 from harness.run.arguments import as_overrides
 from harness.run.array_cache import cache_root
-from harness.run.directory import RunDirectory, open_run, set_aside
+from harness.run.directory import RunDirectory
+from harness.run.earlier import set_aside
 from harness.run.finished import renew_copies
-from harness.run.interrupts import Interrupted, raised_at_once
 from harness.run.kept_agents import keep_agents
 from harness.run.launched import launched_job, take_command
 from harness.run.numerics import configure_numerics
-from harness.run.surroundings import prepare
+from harness.run.opening import open_run
+from harness.run.reporting import USER_ERROR, reported_errors, say
 
 #: What a program does with its configuration, of the schema that it names, and its run; or several.
 Main = Callable[[Any, Any], None]
 
-_USER_ERROR = 2
-# What somebody typed may be longer than anyone can read.
-_LONGEST_SENTENCE = 1500
 # Whether a job has begun in this process: errors after that are not the command line's.
 _begun = False
 
@@ -103,11 +101,11 @@ def program(
                 with launched_job(settings.job.num if swept else 0):
                     return run_job(composed, overrides, settings)
             except UserError as error:
-                _say(f"error: {error}")
+                say(f"error: {error}")
                 # An exception lets the sweep go on to its next job and fail at its end.
                 if swept:
                     raise
-                sys.exit(_USER_ERROR)
+                sys.exit(USER_ERROR)
 
         @wraps(main)
         def run_program() -> None:
@@ -152,38 +150,6 @@ def _unreadable_command() -> Iterator[None]:
         raise UserError(
             f"the command line cannot be read ({reason}): correct it, or see --help"
         ) from error
-
-
-@contextmanager
-def reported_errors() -> Iterator[None]:
-    """Ends the program with one line and the right code on a UserError or a signal.
-
-    Programs without a Hydra configuration (argparse) use it around their main function.
-    """
-    try:
-        with raised_at_once():
-            prepare()
-            yield
-    except UserError as error:
-        _say(f"error: {error}")
-        sys.exit(_USER_ERROR)
-    except RuntimeError as error:
-        if type(error).__module__.startswith("submitit"):
-            reason = " ".join(str(error).split())
-            _say(f"error: a job on the cluster did not end, or could not begin: {reason}")
-            sys.exit(_USER_ERROR)
-        # JAX says no more by its type
-        if "initialize backend" not in str(error) or "JAX_PLATFORMS" not in os.environ:
-            raise
-        reason = str(error).splitlines()[0].rstrip(".")
-        _say(
-            f"error: JAX cannot use JAX_PLATFORMS={os.environ['JAX_PLATFORMS']} ({reason}): correct"
-            " or unset it"
-        )
-        sys.exit(_USER_ERROR)
-    except Interrupted as interruption:
-        _say(str(interruption))
-        sys.exit(interruption.exit_code)
 
 
 def _start(
@@ -253,11 +219,3 @@ def _cache_compilations() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_root() / "compiled"))
     # a start compiles many small programs too
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-
-
-def _say(text: str) -> None:
-    if len(text) > _LONGEST_SENTENCE:
-        text = f"{text[: _LONGEST_SENTENCE // 2]} … {text[-_LONGEST_SENTENCE // 2 :]}"
-    # a name may hold bytes that no encoding has, and what some readers take for the line's end
-    text = " ".join(text.encode(errors="backslashreplace").decode().splitlines())
-    print(text, file=sys.stderr, flush=True)

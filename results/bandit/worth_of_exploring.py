@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.configuration.composition import load_config
 from harness.configuration.schema import BanditConfig
-from harness.run.entry import reported_errors
+from harness.run.reporting import reported_errors
 from offline_world.bandit_task import ARMS, PULLS
 from programs.bandit import build_world
 

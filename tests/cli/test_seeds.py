@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.log.metrics_file import read_rows
-from harness.run.directory import read_config
+from harness.run.records import read_settings
 from tests.cli.programs import agent_arrays, succeed, timeless
 from tests.cli.tiny import AGENT, RUN, WORLD
 from tests.faults.fork_server import Program
@@ -37,7 +37,7 @@ def assert_same_run(alone, beside):
     for name in ("finished.json", "inputs.json"):
         one, other = (json.loads((run / name).read_text()) for run in (alone, beside))
         assert one.keys() == other.keys()
-    one, other = (read_config(run / "config.yaml") for run in (alone, beside))
+    one, other = (read_settings(run / "config.yaml") for run in (alone, beside))
     assert {k for k in one if one[k] != other[k]} <= {"run_root", "checkpoint.every_minutes"}
     # the shared run may have been looked at: evaluate.py, eval_values.py
     looked_at = {"evaluation.json", "episodes.csv", "values.json"}

@@ -23,7 +23,7 @@ from harness.errors import UserError
 from harness.log.metrics_file import read_rows
 from harness.run import checkpoint
 from harness.run.array_cache import cached_array
-from harness.run.directory import read_config
+from harness.run.records import read_settings
 from offline_world import bandit_dataset
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from programs.agent_files import load_agent, save_agent
@@ -232,6 +232,6 @@ def test_records(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("domain: pendulum\nseed: 0\ntrain:\n  utd: 0.5\n  replay: auto\n")
     counts = tried(
-        config, lambda sound: damaged(sound, 500), lambda: read_config(config), lambda c: True
+        config, lambda sound: damaged(sound, 500), lambda: read_settings(config), lambda c: True
     )
     told("config.yaml, damaged", counts)

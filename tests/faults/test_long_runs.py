@@ -18,7 +18,7 @@ from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.log.metrics_file import read_rows
-from harness.run.directory import open_run
+from harness.run.opening import open_run
 from online_rl import loop
 from online_rl.builders import recurrent_agent
 from programs.continuous import train_agents

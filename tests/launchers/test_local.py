@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness.log.metrics_file import read_rows
-from harness.run.entry import reported_errors
+from harness.run.reporting import reported_errors
 from tests.cli.programs import REPOSITORY, succeed, timeless
 from tests.cli.test_runs import assert_same_agents
 from tests.cli.tiny import AGENT, RUN, WORLD

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from memory import LRUStack, MemorySettings
-from memory.recurrence import combine, recurrence, times
+from memory.complex_pairs import times
+from memory.recurrence import combine, recurrence
 from tests import golden_map
 
 STRATEGIES = ["sequential", "chunked", "blocks", "associative"]

@@ -21,7 +21,7 @@ from harness.log.logger import Logger
 from harness.log.metrics_file import read_rows
 from harness.log.sink import Sink
 from harness.log.sinks import SINKS
-from harness.run.directory import open_run
+from harness.run.opening import open_run
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

@@ -6,8 +6,8 @@ import pytest
 
 from harness.configuration.composition import load_config
 from harness.errors import UserError
-from harness.run import checkpoint, directory
-from harness.run.directory import open_run
+from harness.run import checkpoint, opening
+from harness.run.opening import open_run
 
 DAMAGE = {
     "empty": b"",
@@ -26,7 +26,7 @@ DAMAGE = {
 def run_of(tmp_path, monkeypatch):
     """A run that has a checkpoint and depends on a file; opens it again as a program does."""
     # what the machine is like is told once for all tests
-    monkeypatch.setattr(directory, "describe_environment", lambda *_: {"started": "now"})
+    monkeypatch.setattr(opening, "describe_environment", lambda *_: {"started": "now"})
     config = load_config("pendulum/base", [f"run_dir={tmp_path / 'run'}"])
     model = tmp_path / "model.eqx"
     model.write_bytes(b"weights")

@@ -11,14 +11,14 @@ from harness.checkout import CONFIG_ROOT
 from harness.configuration.composition import load_config
 from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
-from harness.run.directory import open_run
 from harness.run.naming import run_name
+from harness.run.opening import open_run
 from harness.run.provenance import describe_environment
 
 HOLDER = """
 import sys
 from harness.configuration.composition import load_config
-from harness.run.directory import open_run
+from harness.run.opening import open_run
 with open_run("offline_cont", load_config("pendulum/base", [f"run_dir={sys.argv[1]}"])):
     print("locked", flush=True)
     sys.stdin.read()

@@ -8,8 +8,10 @@ import pytest
 from harness.configuration.composition import load_config
 from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
-from harness.run.directory import EARLIER, open_run, read_config
+from harness.run.earlier import EARLIER
 from harness.run.finished import place, renew_copies
+from harness.run.opening import open_run
+from harness.run.records import read_settings
 
 
 def config_in(path, *overrides):
@@ -79,7 +81,7 @@ def test_restart_moves_the_records_aside_each_time(model):
             assert {"config.yaml", "environment.json"} <= names
     first = model / "run" / EARLIER / "1"
     assert {"finished.json", "metrics.jsonl", "model.eqx"} <= {f.name for f in first.iterdir()}
-    assert read_config(first / "config.yaml")["seed"] == 0
+    assert read_settings(first / "config.yaml")["seed"] == 0
 
 
 def test_records_of_absolute_paths_are_understood(tmp_path, monkeypatch):
