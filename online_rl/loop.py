@@ -16,12 +16,9 @@ from harness.log.logger import FanOut, Logger
 from harness.run.interrupts import Pending
 from harness.run.timer import Clock
 from online_rl.agent import Learner
+from online_rl.evaluating import Begin, Evaluate, UnderWay, at_once
+from online_rl.schedule import Schedule
 from online_rl.updates import UpdateMany
-
-#: Updates in one dispatch, and so in one logged row, are at least this many, and few enough for
-#: this many rows. Numbers, not times: the rows of a run must not depend on the machine's speed, nor
-#: on where the run was interrupted.
-SMALLEST_DISPATCH, MOST_ROWS = 32, 20_000
 
 
 class TrainState(eqx.Module, Generic[Learner]):
@@ -46,36 +43,8 @@ class TrainState(eqx.Module, Generic[Learner]):
         return int(self.learner.updates)
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How much of everything: `total` updates, `utd` updates per new transition, evaluations."""
-
-    total: int
-    utd: float
-    eval_times: int
-
-    @property
-    def dispatch(self) -> int:
-        """Updates in one dispatch."""
-        return max(SMALLEST_DISPATCH, self.total // MOST_ROWS)
-
-    @property
-    def evaluation_interval(self) -> int:
-        """Updates from one evaluation to the next."""
-        return max(self.total // self.eval_times, 1)
-
-    def evaluation_due(self, updates: int, evaluated: int) -> bool:
-        """Before training, whenever another 1/eval_times of it is done, and at the end (eq. 49)."""
-        every = self.evaluation_interval
-        if evaluated < 0 or updates >= self.total > evaluated:
-            return True
-        return updates // every > evaluated // every
-
-
 #: (learner, replay, round) → (replay, transitions added to it, figures)
 Collect = Callable[[Learner, Any, int], tuple[Any, int, dict[str, Any]]]
-#: (learner, step) → figures, and pictures as files
-Evaluate = Callable[[Learner, int], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -91,6 +60,8 @@ class Parts(Generic[Learner]):
     save: Callable[[TrainState, bool], None]
     #: called with the present state where the run's own directory cannot be written any more
     rescue: Callable[[TrainState], None]
+    #: makes an evaluation, or begins it
+    begin: Begin[Learner] = at_once
 
 
 class Training(Generic[Learner]):
@@ -112,6 +83,7 @@ class Training(Generic[Learner]):
         self.waited = 0.0
         # of the updates since the last row: their number, their means, the seconds they took
         self._pieces: list[tuple[int, dict[str, Any], float]] = []
+        self._evaluation: UnderWay | None = None
 
     def prepare(self) -> bool:
         """Evaluates and collects when it is time to; whether there are updates left to do."""
@@ -148,7 +120,14 @@ class Training(Generic[Learner]):
         return _shown(self._figures)
 
     def save(self, now: bool) -> None:
-        """A checkpoint if one is due or wanted `now`."""
+        """A checkpoint if one is due or wanted `now`, for which an evaluation is waited for.
+
+        None is saved beside an evaluation, which a run that resumes could not make again.
+        """
+        if self._evaluation is not None:
+            if not (now or self._evaluation.is_done):
+                return
+            self._end_evaluation()
         try:
             self.parts.save(self.state, now)
         except LostDirectoryError:
@@ -156,14 +135,28 @@ class Training(Generic[Learner]):
             raise
 
     def _evaluate(self) -> None:
-        state, schedule = self.state, self.schedule
+        """Begins the evaluation that is due, once the one before has ended."""
+        if self._evaluation is not None:
+            self._end_evaluation()
+            # where they take longer than the updates between them, there is no other moment
+            self.save(False)
+        state, schedule, parts = self.state, self.schedule, self.parts
         began = time.perf_counter()
-        result = self.parts.evaluate(state.learner, state.updates) | self.parts.inspect(state)
-        result[metrics.EVAL_TIMES] = state.updates // schedule.evaluation_interval
-        result[metrics.PROGRESS] = state.updates / schedule.total
-        result[metrics.EVALUATE_SECONDS] = time.perf_counter() - began
+        figures = parts.begin(parts.evaluate, state.learner, state.updates)
+        about = parts.inspect(state)
+        about[metrics.EVAL_TIMES] = state.updates // schedule.evaluation_interval
+        about[metrics.PROGRESS] = state.updates / schedule.total
+        self._evaluation = UnderWay(figures, about, self._counts(), began)
         self.state = eqx.tree_at(lambda s: s.evaluated, state, state.updates)
-        self._log(result)
+        if self._evaluation.is_done:
+            self._end_evaluation()
+
+    def _end_evaluation(self) -> None:
+        """Waits for the one under way; raises what went wrong in it."""
+        assert self._evaluation is not None
+        counts, row = self._evaluation.counts, self._evaluation.row()
+        self._evaluation = None
+        self._log(counts, row)
 
     def _collect(self) -> None:
         state, schedule = self.state, self.schedule
@@ -179,7 +172,7 @@ class Training(Generic[Learner]):
             rows=state.rows,
         )
         row[metrics.COLLECT_SECONDS] = time.perf_counter() - began
-        self._log(row)
+        self._log(self._counts(), row)
 
     def _finish_row(self) -> None:
         counts, averages, seconds = zip(*self._pieces, strict=True)
@@ -197,18 +190,20 @@ class Training(Generic[Learner]):
         row[metrics.UPDATES_PER_SECOND] = total / sum(seconds)
         if self.waited:
             row[metrics.WAITED_SECONDS], self.waited = self.waited, 0.0
-        self._log(row)
+        self._log(self._counts(), row)
 
-    def _log(self, row: dict[str, Any]) -> None:
-        self._figures |= row
-        counts = {
+    def _counts(self) -> dict[str, Any]:
+        return {
             metrics.GRAD_STEPS: self.state.updates,
             metrics.ROLLOUTS: self.state.rounds,
             metrics.ENV_STEPS: self.state.transitions,
-            metrics.WALL_MINUTES: self._clock.minutes(),
         }
+
+    def _log(self, counts: dict[str, Any], row: dict[str, Any]) -> None:
+        self._figures |= row
+        row = counts | {metrics.WALL_MINUTES: self._clock.minutes()} | row
         try:
-            self.logger.log(self.state.updates, counts | row)
+            self.logger.log(row[metrics.GRAD_STEPS], row)
         except LostDirectoryError:
             self.parts.rescue(self.state)
             raise
@@ -225,12 +220,16 @@ def train(run: Training[Learner], pending: Pending) -> TrainState[Learner]:
         learner, averages = run.parts.update_many(run.state.replay, run.state.learner, count)
         run.advance(count, learner, averages, time.perf_counter() - began)
         run.logger.progress(run.state.updates, run.schedule.total, **run.shown)
-        run.save(pending.requested)
-        pending.check(f", saved at step {run.state.updates}: the same command goes on from there")
+        # asked once: a signal during the save is left to the next one
+        stop = pending.requested
+        run.save(stop)
+        if stop:
+            step = run.state.updates
+            pending.check(f", saved at step {step}: the same command goes on from there")
     return run.state
 
 
-def _shown(figures: dict[str, float]) -> dict[str, float]:
+def _shown(figures: dict[str, Any]) -> dict[str, float]:
     names = {
         "score": metrics.SCORE,
         "return": metrics.TEST_RETURN_MEAN,

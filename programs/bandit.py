@@ -32,6 +32,7 @@ from offline_world.split import Data, bandit_holdout, split_rows
 from online_rl import loop
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
+from online_rl.evaluating import Evaluate
 from programs.agent_files import rescue_agent
 from programs.collecting import episode_figures, make_collect
 from programs.ensemble_training import fit_and_save, fit_settings
@@ -134,7 +135,7 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
 
 def make_bandit_test(
     config: BanditConfig, agent: DQNAgent, world: BanditWorld
-) -> loop.Evaluate[DQNLearner]:
+) -> Evaluate[DQNLearner]:
     """The loop's `evaluate`: greedy play on the test bandits and in the reward ensemble, and what
     the features still tell."""
     test, histories = eqx.filter_jit(test_agent), no_history()

@@ -37,6 +37,7 @@ from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
+from online_rl.evaluating import Evaluate
 from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, episode_counts, finish_run, test_agent
 from programs.collecting import rollout_figures
@@ -188,7 +189,7 @@ def updates_of_all(
 
 def evaluate_of_all(
     configs: Sequence[BanditConfig], agent: DQNAgent, worlds: BanditWorld
-) -> loop.Evaluate[Learners]:
+) -> Evaluate[Learners]:
     """The loop's `evaluate`; its figures are arrays over the agents."""
     counts, histories = episode_counts(configs[0]), no_history()
 

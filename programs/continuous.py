@@ -1,7 +1,7 @@
 """Training a continuous agent in a world model: everything but the choice of agent."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
 from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.evaluating import evaluations
 from online_rl.updates import vmapped
 from programs.agent_files import rescue_agent
 from programs.collecting import make_collect
@@ -65,7 +66,8 @@ def train_agents(
     require_whole_episodes(config, task.horizon)
     dataset = load_dataset(task)
     try_environment(config, task, dataset)
-    with closing(make_test_envs(config, dataset)) as envs:
+    with ExitStack() as open_:
+        envs = open_.enter_context(closing(make_test_envs(config, dataset)))
         size = replay_size(config, envs.state_dim, envs.action_dim, task.horizon, len(configs))
         # refused before the uncertainty of every row is computed
         choose_place(config.train.replay, size)
@@ -96,6 +98,7 @@ def train_agents(
         )
         play = make_play(agent, task, envs)
         inspect_of = make_inspect(agent, draw)
+        begin = open_.enter_context(evaluations(agent, beside_training=config.eval.beside_training))
 
         def member(config: Config, run: RunDirectory, state: loop.TrainState, built: BuiltWorld):
             update_many = updates_of(config.seed)
@@ -106,6 +109,7 @@ def train_agents(
                 inspect_of(update_many, config.seed, built.figures()),
                 make_save(config, run),
                 lambda state: rescue_agent(run.path.name, agent, state.learner, dataset.origin),
+                begin,
             )
             return Member(config, run, state, parts)
 

@@ -12,8 +12,8 @@ from experience.real.evaluator import Evaluation, evaluate
 from experience.real.vector import AbstractVectorEnv
 from experience.tasks import Task
 from harness.log import metrics
-from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
+from online_rl.evaluating import Evaluate
 
 #: (learner, seed) → evaluation, its trajectories included
 Play = Callable[[AbstractLearner, int], Evaluation]
@@ -23,17 +23,18 @@ Draw = Callable[[Evaluation, Path, int], dict[str, Path]]
 
 def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play:
     """Both protocols (eq. 51) in the real environment, with deterministic actions."""
-    unused_key = jax.random.key(0)
 
     @eqx.filter_jit
     def act(learner, observation, start, memory):
-        return agent.act(learner, observation, start, memory, unused_key, deterministic=True)
+        unused = jax.random.key(0)
+        return agent.act(learner, observation, start, memory, unused, deterministic=True)
 
     def play(learner: AbstractLearner, seed: int) -> Evaluation:
+        # where the agent is; committed, as later memories are: otherwise `act` compiles twice
+        place = jax.tree.leaves(agent.acting(learner))[0].sharding
         return evaluate(
             lambda observation, start, memory: act(learner, observation, start, memory),
-            # committed to its device, as later memories are: otherwise `act` compiles twice
-            jax.device_put(agent.initial_memory(learner, envs.copies), jax.local_devices()[0]),
+            jax.device_put(agent.initial_memory(learner, envs.copies), place),
             envs,
             horizon=task.horizon,
             first_action=np.asarray(agent.first_action, np.float32),
@@ -46,7 +47,7 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
     return play
 
 
-def make_score(play: Play, task: Task, seed: int, folder: Path) -> loop.Evaluate:
+def make_score(play: Play, task: Task, seed: int, folder: Path) -> Evaluate:
     """The loop's `evaluate`: figures, and the task's pictures, which are kept in `folder`."""
     draw = _picture_maker(task)
 

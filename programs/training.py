@@ -28,6 +28,7 @@ from harness.run.timer import Clock, Every
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
 from online_rl.batch import Batch
+from online_rl.schedule import Schedule
 from programs.agent_files import load_agent, save_agent
 
 AgentConfig = ContConfig | MarkovConfig | BanditConfig
@@ -182,8 +183,8 @@ def resumed(
     return saved, saved.rows
 
 
-def schedule_of(config: AgentConfig) -> loop.Schedule:
-    return loop.Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
+def schedule_of(config: AgentConfig) -> Schedule:
+    return Schedule(config.train.grad_steps, config.train.utd, config.eval.times)
 
 
 def make_save(

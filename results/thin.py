@@ -22,7 +22,8 @@ from harness.run.reporting import reported_errors
 def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The evaluations, each with the last value before it of what else was logged."""
     kept, latest = [], {}
-    for row in rows:
+    # the row of an evaluation beside training comes after those of later steps
+    for row in sorted(rows, key=lambda row: row[metrics.STEP]):
         latest |= row
         if metrics.EVALUATE_SECONDS in row:
             kept.append(dict(latest))

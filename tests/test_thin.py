@@ -16,10 +16,12 @@ def test_a_row_for_each_evaluation_with_the_latest_figures(tmp_path, monkeypatch
     run.mkdir(parents=True)
     (run / "config.yaml").write_text("dataset_name: x\nseed: 3\n")
     file = MetricsFile(run / "metrics.jsonl", None)
-    for step in range(0, 50, 10):
+    for step in range(0, 60, 10):
         file.log(step, {metrics.HORIZON_Q50: step + 1, metrics.Q_REAL: step + 2})
-        if step % 20 == 0:
-            file.log(step, {metrics.SCORE: step / 100, metrics.EVALUATE_SECONDS: 1.0})
+        # an evaluation beside training ends late
+        if step % 20 == 10:
+            row = {metrics.SCORE: (step - 10) / 100, metrics.EVALUATE_SECONDS: 1.0}
+            file.log(step - 10, row)
     file.close()
 
     monkeypatch.setattr(sys, "argv", ["thin.py", str(run), "--out", str(tmp_path / "kept")])

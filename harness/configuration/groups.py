@@ -61,6 +61,13 @@ class EvalConfig:
 
 
 @dataclass
+class RealEvalConfig(EvalConfig):
+    # Evaluate a copy of the agent on the host while updates go on. Null: where they are made on an
+    # accelerator.
+    beside_training: bool | None = None
+
+
+@dataclass
 class CollectConfig:
     """Imagined rollouts (eq. 12 to 23)."""
 

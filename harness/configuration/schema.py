@@ -19,10 +19,10 @@ from harness.configuration.groups import (
     CollectConfig,
     EnsembleConfig,
     EnvConfig,
-    EvalConfig,
     GPUConfig,
     MarkovModelConfig,
     MarkovTrainConfig,
+    RealEvalConfig,
     RecurrentModelConfig,
     RecurrentTrainConfig,
     WandbConfig,
@@ -63,7 +63,7 @@ class ContinuousConfig(ProgramConfig):
     # Dataset that eval_error.py takes its trajectories from.
     eval_dataset: str | None = None
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
-    eval: EvalConfig = field(default_factory=EvalConfig)
+    eval: RealEvalConfig = field(default_factory=RealEvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     env: EnvConfig = field(default_factory=EnvConfig)
 

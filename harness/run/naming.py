@@ -16,7 +16,7 @@ FREE_KEYS = (
 # Keys that change the last digits only: they name a run, but it goes on with others.
 _EXECUTION_KEYS = (
     *("train.replay", "train.memory_scan", "train.matmul_precision"),
-    "ensemble.devices",
+    *("ensemble.devices", "eval.beside_training"),
 )
 _NAMED_ELSEWHERE = ("seed", "seeds", "dataset_name", "sweep")
 _PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")

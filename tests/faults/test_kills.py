@@ -9,11 +9,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from online_rl.schedule import Schedule
 from tests.cli.programs import agent_arrays, timeless
 from tests.cli.tiny import AGENT, WORLD
 from tests.faults.fork_server import POLL_SECONDS, Program
@@ -117,6 +120,45 @@ def test_kills_at_every_moment_change_nothing(folder, script):
     assert len(tried) >= 10
 
 
+def evaluations(run: Path) -> tuple[int, int]:
+    """How many evaluations of a run of `AGENT` began and how many ended, as its rows tell; what
+    begins after the last update they do not."""
+    schedule, begun, told, evaluated = Schedule(120, 0.05, 4), 0, 0, -1
+    for row in read_rows(run / "metrics.jsonl") if (run / "metrics.jsonl").exists() else []:
+        told += metrics.SCORE in row
+        if metrics.COLLECT_SECONDS in row and schedule.evaluation_due(row["step"], evaluated):
+            begun, evaluated = begun + 1, row["step"]
+    return begun, told
+
+
+def test_an_evaluation_beside_training_is_made_again_after_a_kill(folder):
+    slow = ("env.id=tests.experience.real.faulty:Faulty-v0", "+env.kwargs={fault:slow}")
+    whole, run = folder / "evaluated_whole", folder / "evaluated_killed"
+
+    def start(directory, beside):
+        where = (OFTEN, f"eval.beside_training={beside}", f"run_dir={directory.name}")
+        return Program(folder, "offline_cont.py", *AGENT, *slow, *where)
+
+    finish(start(whole, beside=False))
+    tried = 0
+    for count in range(1, 5):
+        file = run / "metrics.jsonl"
+        before = file.stat().st_ino if file.exists() else None
+
+        def come(count=count, file=file, before=before):
+            # the rows are those of this process, and an evaluation is under way
+            opened = file.exists() and file.stat().st_ino != before
+            return opened and evaluations(run) == (count, count - 1)
+
+        program = start(run, beside=True)
+        tried += program.stop_at(come, signal.SIGKILL)
+        program.end()
+    finish(start(run, beside=True))
+    assert_equal_ends(whole, run, in_order=lambda row: (row["step"], sorted(row)))
+    print(f"\nevaluation beside training: {tried} kills in the midst of one, equal end")
+    assert tried >= 3
+
+
 def test_a_study_of_errors_goes_on(folder):
     """Killed after each of its first pieces, and the result is the same file."""
     arguments = (*AGENT[:3], "env.horizon=60", "checkpoint.every_minutes=1e-6")
@@ -176,10 +218,12 @@ def continue_after_signals(start, run: Path, tried: list[str]) -> None:
         tried.append(number.name)
 
 
-def assert_equal_ends(whole: Path, run: Path) -> None:
-    assert timeless(read_rows(run / "metrics.jsonl")) == timeless(
-        read_rows(whole / "metrics.jsonl")
-    )
+def assert_equal_ends(
+    whole: Path, run: Path, in_order: Callable[[dict], Any] = lambda row: 0
+) -> None:
+    """Equal rows, sorted by `in_order` (as they come), and equal results."""
+    rows = [timeless(read_rows(folder / "metrics.jsonl")) for folder in (whole, run)]
+    assert sorted(rows[0], key=in_order) == sorted(rows[1], key=in_order)
     if (whole / "agent").exists():
         one, other = agent_arrays(whole / "agent"), agent_arrays(run / "agent")
         assert one.keys() == other.keys() and len(one) > 5

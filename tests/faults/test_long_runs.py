@@ -19,7 +19,7 @@ from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.log.metrics_file import read_rows
 from harness.run.opening import open_run
-from online_rl import loop
+from online_rl import loop, schedule
 from online_rl.builders import recurrent_agent
 from programs.continuous import train_agents
 from programs.ensemble_training import train_world_models
@@ -45,7 +45,7 @@ def test_nothing_but_the_records_grows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     # a row for every update, as many as the longest run logs
-    monkeypatch.setattr(loop, "SMALLEST_DISPATCH", 1)
+    monkeypatch.setattr(schedule, "SMALLEST_DISPATCH", 1)
     overrides = ["debug=true", f"train.grad_steps={ROWS}", "train.utd=0.4"]
     overrides += [f"eval.times={EVALUATIONS}", "checkpoint.every_minutes=0.05"]
     rounds: dict[str, list[float]] = {name: [] for name in ("time", "MB", "threads", "files")}

@@ -11,8 +11,9 @@ from harness.log.logger import FanOut
 from harness.run.interrupts import Interrupted, Pending
 from online_rl import loop, side_by_side
 from online_rl.agent import AbstractLearner
+from online_rl.schedule import Schedule
 
-SCHEDULE = loop.Schedule(total=300, utd=1.0, eval_times=3)
+SCHEDULE = Schedule(total=300, utd=1.0, eval_times=3)
 
 
 class Counting(AbstractLearner):

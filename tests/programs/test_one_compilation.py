@@ -25,6 +25,8 @@ from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl import loop
 from online_rl.builders import markov_agent, recurrent_agent
+from online_rl.evaluating import evaluations
+from online_rl.schedule import Schedule
 from programs.collecting import make_collect
 from programs.inspection import make_inspect
 from programs.scoring import figures, make_play
@@ -38,6 +40,10 @@ from tests.logged_names import (
 )
 
 LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+RECURRENT = (
+    *("base", recurrent_agent, TapeReplay.sample_tape),
+    PUBLISHED_RECURRENT | OURS_RECURRENT,
+)
 
 
 class Silent(FanOut):
@@ -75,18 +81,22 @@ def lowered():
 
 
 @pytest.mark.parametrize(
-    ("name", "make_agent", "sample", "names"),
+    ("name", "make_agent", "sample", "names", "beside_training"),
     [
-        ("base", recurrent_agent, TapeReplay.sample_tape, PUBLISHED_RECURRENT | OURS_RECURRENT),
+        (*RECURRENT, False),
+        (*RECURRENT, True),
         (
             "base_markov",
             markov_agent,
             TapeReplay.sample_transitions,
             PUBLISHED_CONTINUOUS | OURS_MARKOV,
+            False,
         ),
     ],
 )
-def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample, names):
+def test_later_rounds_compile_nothing(
+    dataset, lowered, name, make_agent, sample, names, beside_training
+):
     """Rollouts of other lengths, other numbers of updates, a fuller replay, more evaluations; and
     all that is logged of them has its place in the lists."""
     config = load_config(f"pendulum/{name}", ["debug=true", "collect.max_rollout_len=-1"])
@@ -106,6 +116,7 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
     with (
         jax.numpy_dtype_promotion("standard"),
         closing(LocalVectorEnv("pendulum", config.dataset_name, 2)) as envs,
+        evaluations(agent, beside_training=beside_training) as begin,
     ):
         (state,), on_device = start([config], agent, state_dim=3, action_dim=1, horizon=200)
         draw = batches(config, sample)
@@ -129,8 +140,9 @@ def test_later_rounds_compile_nothing(dataset, lowered, name, make_agent, sample
             ),
             lambda state, now: None,
             lambda state: None,
+            begin,
         )
-        training = loop.Training(state, loop.Schedule(100, 0.05, 5), parts, logger := Silent())
+        training = loop.Training(state, Schedule(100, 0.05, 5), parts, logger := Silent())
         state = loop.train(training, Pending())
         assert state.updates == 100 and state.rounds > 2 and len(owed) > 3
         assert len(set(np.diff(sorted(set(logger.steps))))) > 1, "all rounds were alike"

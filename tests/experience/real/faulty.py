@@ -1,5 +1,7 @@
 """An environment with a fault of your choice, which worker processes import too."""
 
+import time
+
 import gymnasium
 import numpy as np
 from gymnasium.envs.classic_control import PendulumEnv
@@ -36,6 +38,8 @@ class Faulty(PendulumEnv):
             observation[1] = np.inf
         if self.fault == "shape":
             observation = observation[None]
+        if self.fault == "slow":
+            time.sleep(0.005)
         if self.fault == "raises":
             raise RuntimeError("the robot\nfell")
         if self.fault == "old step":
