@@ -15,13 +15,12 @@ from experience.data.download import download_datasets, overview, plan, summary
 from experience.data.published import published_files, select
 from harness.download.checked import Patience
 from harness.errors import UserError
+from harness.run.flags import Flags
 
 
 def parse() -> argparse.Namespace:
     usual = Patience()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     add = parser.add_argument
     add("names", nargs="*", help="datasets, such as hopper-medium-v2; default: all")
     add("--domain", action="append", choices=PUBLISHED, default=[], help="all of it; repeatable")

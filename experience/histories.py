@@ -5,7 +5,15 @@ import numpy as np
 
 from experience.data.rows import Dataset
 from experience.tape import Tape
+from experience.tasks import Task
 from harness.errors import UserError
+
+
+def histories_of(dataset: Dataset, task: Task) -> Tape:
+    """`build_histories` by the rules of `task`."""
+    return build_histories(
+        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
+    )
 
 
 def build_histories(

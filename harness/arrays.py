@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import first_line
 from harness.files import atomic_write
 
 #: All that a damaged or an ill-meant file was seen to raise in NumPy and in zipfile.
@@ -41,8 +42,7 @@ def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.nd
     except _UNREADABLE as error:
         if "allow_pickle" in str(error):
             raise PickledArraysError("it holds pickled objects, which are never loaded") from error
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnreadableArraysError(reason[0]) from error
+        raise UnreadableArraysError(first_line(error)) from error
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

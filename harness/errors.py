@@ -8,5 +8,11 @@ class UserError(ValueError):
     """
 
 
+def first_line(error: Exception) -> str:
+    """What another's error says, in a form that a sentence can hold."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")
+
+
 class LostDirectoryError(UserError):
     """Nothing can be written any more where the work is kept; what is in memory may be rescued."""

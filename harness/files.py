@@ -1,6 +1,7 @@
 """Files that are either whole or absent, and disks that run full."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,12 @@ def write_text(path: Path | str, text: str) -> None:
     """Writes a text file atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path | str) -> str:
+    """The checksum of what the file holds, in hexadecimal."""
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @contextmanager

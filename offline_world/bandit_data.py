@@ -7,23 +7,19 @@ The first command makes the data that comes with the project, number for number.
 """
 
 import _checkout  # noqa: F401, I001 (before all others)
-import argparse
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.run.flags import Flags, seed
 from harness.run.reporting import reported_errors
 from offline_world.bandit_dataset import make_dataset, save_dataset
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seed", type=int, default=0)
+    parser = Flags(__doc__)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--path", type=Path, default=Path("offline_world/data/bandit.npz"))
     arguments = parser.parse_args()
-    if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed} is negative: give 0 or more")
     if arguments.path.suffix != ".npz":
         raise UserError(f"--path {arguments.path} would be a NumPy file: let it end in .npz")
     dataset = make_dataset(arguments.seed)

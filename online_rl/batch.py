@@ -46,15 +46,3 @@ class Batch(Protocol):
     def next(self, rows: Shaped[Array, "row *value"]) -> Shaped[Array, "transition *value"]:
         """Of one value per row, those that a transition may lead to."""
         ...
-
-
-@runtime_checkable
-class ConsecutiveRows(Batch, Protocol):
-    """A batch whose rows follow one another; where `start` is set an episode begins."""
-
-    @property
-    def start(self) -> Bool[Array, " row"]: ...
-
-    def observation(self, first_action: Float[Array, " action"]) -> Float[Array, "row obs"]:
-        """The agent's input [state, previous action, previous reward] of each row."""
-        ...

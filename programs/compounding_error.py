@@ -9,7 +9,7 @@ from jaxtyping import Float, PRNGKeyArray
 from catalogue.uncertainty import Measure
 from experience.data.origin import Origin, measured_from, own_units
 from experience.data.rows import Dataset
-from experience.histories import build_histories
+from experience.histories import histories_of
 from experience.real.oracle import LocomotionOracle, PendulumOracle
 from experience.tasks import Task
 from harness.run.pieces import Keep, at_once
@@ -52,9 +52,7 @@ def logged_trajectories(
     Actions are given for `ORACLE_HORIZONS` horizons; past a trajectory's end they are those of
     rows drawn at random.
     """
-    tape = build_histories(
-        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
-    )
+    tape = histories_of(dataset, task)
     first = np.flatnonzero(tape.start)
     lengths = np.diff(np.append(first, len(tape.start))) - 1
     chosen = np.sort(rng.permutation(len(first))[:most])

@@ -11,7 +11,7 @@ import numpy as np
 from experience.collector import RolloutSettings
 from experience.data.dataset import Dataset, load_dataset
 from experience.data.origin import Origin
-from experience.histories import build_histories
+from experience.histories import histories_of
 from experience.history_store import HistoryStore
 from experience.real.vector import AbstractVectorEnv
 from experience.real.vector_env import make_vector_env
@@ -142,9 +142,7 @@ def _end(
 
 def load_histories(task: Task, dataset: Dataset) -> HistoryStore:
     """The dataset's histories on the device; says how many of its rows can be learned from."""
-    tape = build_histories(
-        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
-    )
+    tape = histories_of(dataset, task)
     first = np.flatnonzero(tape.start)
     lengths = np.diff(first, append=len(tape.start)) - 1
     print(

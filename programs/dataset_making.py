@@ -1,6 +1,5 @@
 """What make_dataset.py does: collect or join, write with provenance, export."""
 
-import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from experience.tasks import DATASETS, get_task, own_path
 from experience.wrapper import engine_info, flat_sizes, make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
+from harness.files import sha256_of
 from harness.log.console import ProgressLine
 from harness.run.interrupts import deferred
 from harness.run.provenance import describe_environment
@@ -207,8 +207,7 @@ def _origin(source: Path) -> dict[str, Any]:
 def _digest(file: Path) -> str:
     if not file.is_file():
         raise UserError(f"{file} does not exist: name a finished run's directory, or own files")
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return sha256_of(file)
 
 
 def _returns(dataset: Dataset) -> dict[str, Any]:

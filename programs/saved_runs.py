@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from harness.configuration.schema import ContConfig, MarkovConfig
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent, recurrent_agent
 from programs.agent_files import load_agent, saved_origin
@@ -32,7 +32,7 @@ def read_config(run: Path) -> ContConfig | MarkovConfig:
     try:
         stored = OmegaConf.load(file)
     except (OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
     for schema in BUILDERS:
         config = _as(schema, stored)
         if config is not None:

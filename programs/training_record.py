@@ -1,10 +1,10 @@
 """How long a world model was trained, kept beside it: its own file is the published format's."""
 
-import hashlib
 import json
 from pathlib import Path
 
-from harness.files import write_text
+from harness.files import sha256_of, write_text
+from harness.run.records import DamagedRecordError, read_record
 
 
 def record_path(model: Path) -> Path:
@@ -15,20 +15,16 @@ def record_path(model: Path) -> Path:
 def write_record(model: Path, epochs: int) -> Path:
     """Notes the epochs that the ensemble in the file `model` was trained for."""
     path = record_path(model)
-    write_text(path, json.dumps({"sha256": _digest(model), "epochs": epochs}, indent=2) + "\n")
+    write_text(path, json.dumps({"sha256": sha256_of(model), "epochs": epochs}, indent=2) + "\n")
     return path
 
 
 def trained_epochs(model: Path) -> int | None:
     """The epochs noted for `model`; None where there is no note, or it is about another file."""
-    path = record_path(model)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return int(record["epochs"]) if record["sha256"] == _digest(model) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        record = read_record(record_path(model)) or {}
+    except DamagedRecordError:
         return None
-
-
-def _digest(model: Path) -> str:
-    with open(model, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    epochs = record.get("epochs")
+    is_known = isinstance(epochs, int) and record.get("sha256") == sha256_of(model)
+    return epochs if is_known else None

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experience.data.dataset import load_dataset
-from experience.histories import build_histories
+from experience.histories import histories_of
 from experience.real.oracle import make_oracle
 from experience.tasks import get_task
 from figures.intervals import mean_interval
@@ -33,9 +33,7 @@ def study_values(run: Path, states: int, seed: int) -> Path:
     dataset = load_dataset(task)
     agent, learner = load_run(run, dataset.observations.shape[1], dataset.actions.shape[1])
     assert isinstance(agent, SACAgent) and isinstance(learner, SACLearner)
-    tape = build_histories(
-        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
-    )
+    tape = histories_of(dataset, task)
     rows = draw_rows(tape, states, np.random.default_rng(seed))
     if len(rows) < 2:
         raise UserError(f"dataset {task.dataset_name} has too few transitions for an interval")

@@ -7,7 +7,6 @@ row has the evaluation and the latest value of every other figure, so that score
 and Q-values stand side by side; plot_results.py reads the folders as it reads runs.
 """
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from harness.files import write_text
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from harness.run.flags import Flags
 from harness.run.reporting import reported_errors
 
 
@@ -31,9 +31,7 @@ def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="run directories")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--name", help="of the copy, for a single run")

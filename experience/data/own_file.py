@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset
+from harness.arrays import write_npz
 from harness.errors import UserError
 from harness.files import atomic_write, disk_errors, write_text
 
@@ -59,8 +60,7 @@ class Parts:
         if not self._waiting:
             return
         path = self.folder / f"{self._saved_block:08d}-{self.block:08d}.npz"
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **dict[str, Any](joined(self._waiting).arrays))
+        write_npz(path, joined(self._waiting).arrays)
         self._waiting, self._saved_block = [], self.block
 
     def dataset(self) -> Dataset:

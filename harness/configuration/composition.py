@@ -27,7 +27,7 @@ from harness.configuration import registration as registration
 from harness.configuration.debug import shrink
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.validation import validate
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 
 #: Options of Hydra's that plugins have → the extra that installs them.
 _EXTRAS = {
@@ -53,8 +53,7 @@ def as_config(
             "the chosen YAML file is not a configuration of these programs: start its defaults"
             " list with cont_schema, markov_schema or bandit_schema"
         )
-    with readable_errors():
-        config: Any = OmegaConf.to_object(composed)
+    config: Any = OmegaConf.to_object(composed)
     # A + override gets past Hydra's check, and would be ignored in silence.
     for key in _keys(composed):
         if key not in known_keys(schema):
@@ -123,12 +122,12 @@ def _sentence(error: Exception) -> str:
         typed = re.match(r"Could not override '(.+)'", str(error))
         return _unknown_key(typed[1] if typed else str(cause.full_key), _known_to(cause))
     if isinstance(cause, ValidationError | InterpolationResolutionError) and cause.full_key:
-        return f"{cause.full_key}: {_first_line(cause)}"
+        return f"{cause.full_key}: {first_line(cause)}"
     if isinstance(error, MissingConfigException):
         return _missing_file(error)
     if isinstance(error, OverrideParseException):
-        return _unreadable(str(error.override), _first_line(error))
-    text = _first_line(error)
+        return _unreadable(str(error.override), first_line(error))
+    text = first_line(error)
     if text.startswith("Could not override 'task'"):
         return (
             "task= holds what was tuned for the recurrent agent and belongs to its base.yaml and"
@@ -138,7 +137,7 @@ def _sentence(error: Exception) -> str:
     if text.startswith("Ambiguous value"):
         return f"{text}: add -m to run one job for each value, or write a list as key=[1,2]"
     if cause is not error:
-        return f"{text}: {_first_line(cause)}"
+        return f"{text}: {first_line(cause)}"
     return text
 
 
@@ -151,10 +150,6 @@ def _unreadable(override: str, reason: str) -> str:
     return f"{text}; a value with such characters is quoted twice: " + shlex.quote(
         f'{key}="{body}"'
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def _missing_file(error: MissingConfigException) -> str:

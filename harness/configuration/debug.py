@@ -29,14 +29,11 @@ _FOLDERS = ("ensemble.save_dir", "ensemble.plot_dir", "collect.save_dir")
 
 def shrink(config: Any, keep: set[str]) -> None:
     """Shrinks `config` in place, except the dotted keys in `keep` (those typed by the user)."""
-    for key, size in (_SIZES | _tape_sizes(config)).items():
+    sizes = _SIZES | _tape_sizes(config)
+    for key in (*sizes, *_FOLDERS):
         group, name = _group(config, key)
         if key not in keep and hasattr(group, name):
-            setattr(group, name, size)
-    for key in _FOLDERS:
-        group, name = _group(config, key)
-        if key not in keep and hasattr(group, name):
-            setattr(group, name, getattr(group, name) + "_debug")
+            setattr(group, name, sizes.get(key) or getattr(group, name) + "_debug")
 
 
 def _tape_sizes(config: Any) -> dict[str, int]:

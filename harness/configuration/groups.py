@@ -4,7 +4,7 @@ The defaults are the published ones of the D4RL locomotion benchmark; `configs/<
 differs elsewhere.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ def uncertainties() -> Collection[str]:
     return UNCERTAINTIES
 
 
-def _memories() -> Collection[str]:
+def memories() -> Mapping[str, Any]:
+    """Kinds of memory and what builds them."""
     from catalogue.memories import MEMORIES
 
     return MEMORIES
@@ -133,7 +134,7 @@ class MarkovTrainConfig(ActorCriticTrainConfig):
 class MemoryConfig:
     """What the agent remembers an episode with (eq. 28 to 33)."""
 
-    kind: str = choice_from("lru", _memories)
+    kind: str = choice_from("lru", memories)
     d_model: int = count(256)
     d_hidden: int = count(128)
     n_layers: int = count(2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import domains
+from harness.configuration.groups import memories
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
@@ -196,20 +197,11 @@ def _check_unused(config: Any) -> None:
         "strategy": ("train.memory_scan", train),
     }
     for name, (key, group) in settings.items():
-        value, default = _with_default(group, key.rpartition(".")[2])
-        if value != default and name in _memories()[memory.kind].unused:
+        field_name = key.rpartition(".")[2]
+        value = getattr(group, field_name)
+        default = next(f.default for f in fields(group) if f.name == field_name)
+        if value != default and name in memories()[memory.kind].unused:
             raise UserError(
                 f"{key}={value} makes no difference to model.memory.kind={memory.kind}: leave it"
                 " out, or choose another kind"
             )
-
-
-def _with_default(group: Any, name: str) -> tuple[Any, Any]:
-    """A field's value and its default."""
-    return getattr(group, name), next(f.default for f in fields(group) if f.name == name)
-
-
-def _memories() -> dict[str, Any]:
-    from catalogue.memories import MEMORIES
-
-    return MEMORIES

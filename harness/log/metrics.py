@@ -57,10 +57,6 @@ def bandit(name: str, pays: float) -> str:
 TRAIN_ENVS = "train_envs/"
 BANDIT_ROLLOUTS = "train_envs_rollout/"
 BANDIT_GREEDY = "train_envs_eval/"
-HORIZON_MEAN = "train_envs/horizon"
-HORIZON_Q25, HORIZON_Q50, HORIZON_Q75 = (
-    f"train_envs/horizon_quantile{quantile}" for quantile in (0.25, 0.5, 0.75)
-)
 
 #: Of the episodes of a collection, in its group: attribute → name.
 EPISODES = {
@@ -78,6 +74,9 @@ ROLLOUTS_IMAGINED = {
     "horizon_q100": "horizon_quantile1.0",
     "data_size": "data_size",
 }
+HORIZON_MEAN, HORIZON_Q25, HORIZON_Q50, HORIZON_Q75 = (
+    TRAIN_ENVS + ROLLOUTS_IMAGINED[f"horizon_{which}"] for which in ("mean", "q25", "q50", "q75")
+)
 
 # The ensemble's uncertainty: of the rows that it was trained on, where it cuts rollouts, and of the
 # steps of one collection.

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+from harness.errors import first_line
 from harness.log.metrics import STEP
 from harness.log.sink import Opening, Sink
 from harness.log.wandb_settings import project, run_id, server_mode
@@ -57,7 +58,9 @@ class WandbRun(Sink):
             except self._failures as error:
                 last = error
             if attempt != "offline":
-                _warn(f"wandb cannot be reached ({_brief(last)}), so this run is logged offline")
+                _warn(
+                    f"wandb cannot be reached ({first_line(last)}), so this run is logged offline"
+                )
             # The failed attempt still holds the run's id in wandb's service process.
             self._teardown()
         self._give_up(last)
@@ -114,7 +117,7 @@ class WandbRun(Sink):
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        _warn(f"wandb failed ({_brief(error)}), so only metrics.jsonl goes on")
+        _warn(f"wandb failed ({first_line(error)}), so only metrics.jsonl goes on")
         self._run = None
         if self in self._live:
             self._live.remove(self)
@@ -122,10 +125,6 @@ class WandbRun(Sink):
             # or it would find that out with a traceback when this process ends
             with suppress(*self._failures):
                 self._teardown()
-
-
-def _brief(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _warn(text: str) -> None:

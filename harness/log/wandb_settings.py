@@ -19,7 +19,8 @@ def check_settings(mode: str, *, many_jobs: bool = False) -> None:
         return
     if many_jobs and os.environ.get("WANDB_RUN_ID"):
         raise UserError(
-            "WANDB_RUN_ID names one run, but -m starts several, which would all log there: unset it"
+            "WANDB_RUN_ID names one run, but this command starts several, which would all log"
+            " there: unset it"
         )
     server_mode(mode)
 

@@ -1,6 +1,5 @@
 """One run, one directory: what is where in it, and its records."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import write_text
+from harness.files import sha256_of, write_text
 from harness.run.earlier import EARLIER
 from harness.run.finished import Finished, read_finished, write_finished
 from harness.run.records import record_or_note
@@ -78,8 +77,7 @@ class RunDirectory:
         """
         record = self.path / "inputs.json"
         inputs = record_or_note(record, "which inputs this run began with is not known any more")
-        with open(file, "rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = sha256_of(file)
         before = inputs.get(file.name)
         began_with = before.get("sha256", digest) if isinstance(before, dict) else digest
         if began_with != digest and self.checkpoint.exists():

@@ -18,7 +18,7 @@ from harness.configuration.composition import as_config, known_keys, readable_er
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.seeds import by_seed
 from harness.configuration.sweeps import check_sweep
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.log import metrics
 from harness.log.wandb_settings import check_settings
 from harness.run import shelf
@@ -146,9 +146,8 @@ def _unreadable_command() -> Iterator[None]:
     except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
         if _begun:
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"the command line cannot be read ({reason}): correct it, or see --help"
+            f"the command line cannot be read ({first_line(error)}): correct it, or see --help"
         ) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 
 from harness.checkout import CONFIG_ROOT, script_command
+from harness.run.naming import within
 
 
 def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> str:
@@ -25,7 +26,6 @@ def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> st
     path = os.path.relpath(folder, CONFIG_ROOT.parent / Path(script).parent)
     arguments = [f"--config-path={path}", f"--config-name={settings.job.config_name}"]
     for override in settings.overrides.task:
-        key = override.lstrip("+~").partition("=")[0]
-        if any(key == kept or key.startswith(f"{kept}.") for kept in keys):
+        if within(override.lstrip("+~").partition("=")[0], keys):
             arguments.append(override)
     return f"{script_command(script)} {shlex.join(arguments)}"

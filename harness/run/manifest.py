@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.files import sha256_of
+
 NAME = "manifest.json"
 
 
@@ -101,8 +103,7 @@ def verify(path: Path, sealed: Sealed) -> None:
         size = path.stat().st_size
         if size != sealed.bytes:
             raise DamagedError(f"{path.name} has {size:,} bytes instead of {sealed.bytes:,}")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         raise DamagedError(f"{path.name} cannot be read: {error.strerror}") from error
     if found != sealed.sha256:

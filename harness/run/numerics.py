@@ -46,8 +46,7 @@ def numerics_key() -> str:
     """What numbers depend on besides their program: the kind of device and the precision."""
     import jax
 
-    precision = getattr(jax.config, _SETTING) or "default"
-    return f"{jax.devices()[0].device_kind}, {precision}"
+    return f"{jax.devices()[0].device_kind}, {describe_numerics()['matmul_precision']}"
 
 
 def _choose_graphs(choice: str) -> None:

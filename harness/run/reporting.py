@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.run.interrupts import Interrupted, raised_at_once
 from harness.run.surroundings import prepare
 
@@ -36,10 +36,9 @@ def reported_errors() -> Iterator[None]:
         # JAX says no more by its type
         if "initialize backend" not in str(error) or "JAX_PLATFORMS" not in os.environ:
             raise
-        reason = str(error).splitlines()[0].rstrip(".")
         say(
-            f"error: JAX cannot use JAX_PLATFORMS={os.environ['JAX_PLATFORMS']} ({reason}): correct"
-            " or unset it"
+            f"error: JAX cannot use JAX_PLATFORMS={os.environ['JAX_PLATFORMS']}"
+            f" ({first_line(error)}): correct or unset it"
         )
         sys.exit(USER_ERROR)
     except Interrupted as interruption:

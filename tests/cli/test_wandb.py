@@ -65,7 +65,7 @@ def test_what_wandb_means_otherwise_is_told_in_a_sentence(tmp_path):
     sentences = [line for line in jobs.stderr.splitlines() if line.startswith("error: ")]
     assert len(sentences) == 2 + 1 and "Traceback" not in jobs.stderr
     for told in sentences:
-        assert "WANDB_RUN_ID names one run, but -m starts several" in told
+        assert "WANDB_RUN_ID names one run, but this command starts several" in told
     assert not (tmp_path / "runs/offline_cont").exists()
 
     sentence = fail(tmp_path, "offline_cont.py", *AGENT, "--train.utd=0.125")

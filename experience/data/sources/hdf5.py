@@ -7,7 +7,7 @@ import numpy as np
 
 from experience.data.origin import OriginOf
 from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset, from_d4rl_layout
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.run.free_memory import free_host_bytes
 
 #: Share of the free memory that one array may take.
@@ -51,7 +51,7 @@ def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None)
         kind = _other_format(path)
         if kind is not None:
             raise UserError(f"{where} is {kind}, not an HDF5 file: write it as HDF5") from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise UserError(f"{where} is truncated or not an HDF5 file ({reason}); {remedy}") from error
     return from_d4rl_layout(arrays, where, origin_of)
 
