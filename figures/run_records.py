@@ -13,7 +13,7 @@ from figures.rows import curve
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
-from harness.run.earlier import EARLIER
+from harness.run.directory import EARLIER
 from harness.run.naming import FREE_KEYS, within
 from harness.run.records import read_settings
 

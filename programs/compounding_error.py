@@ -10,7 +10,7 @@ from catalogue.uncertainty import Measure
 from experience.data.origin import Origin, measured_from, own_units
 from experience.data.rows import Dataset
 from experience.histories import histories_of
-from experience.real.oracle import LocomotionOracle, PendulumOracle
+from experience.real.oracle import Oracle
 from experience.tasks import Task
 from harness.run.pieces import Keep, at_once
 from offline_world.world import World
@@ -144,7 +144,7 @@ def beyond_squares(measure: Measure) -> Measure:
 
 
 def follow(
-    oracle: LocomotionOracle | PendulumOracle,
+    oracle: Oracle,
     first_states: Float[np.ndarray, "trajectory state"],
     actions: Float[np.ndarray, "step trajectory action"],
     origin: Origin | None = None,
@@ -205,7 +205,7 @@ def compounding_errors(
     world: World,
     logged: Logged,
     key: PRNGKeyArray,
-    oracle: LocomotionOracle | PendulumOracle | None,
+    oracle: Oracle | None,
     origin: Origin | None = None,
     keep: Keep = at_once,
 ) -> dict[str, np.ndarray]:

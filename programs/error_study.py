@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from experience.data.dataset import check_dimensions, load_dataset
-from experience.real.oracle import LocomotionOracle, PendulumOracle, make_oracle
+from experience.real.oracle import Oracle, make_oracle
 from experience.tasks import get_task
 from experience.wrapper import engine_info
 from figures.error_files import TOLD_STEPS, elsewhere_task, error_file, save_errors
@@ -94,7 +94,7 @@ def _engine_arrays(config: ContinuousConfig, trajectories: int) -> dict[str, np.
     return {name: np.full((1, trajectories), word) for name, word in words.items()}
 
 
-def _oracle_of(config: ContinuousConfig) -> LocomotionOracle | PendulumOracle | None:
+def _oracle_of(config: ContinuousConfig) -> Oracle | None:
     """The true environment, or None where no observation determines its state."""
     try:
         return make_oracle(config.domain, config.dataset_name, config.env, config.engine)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from experience.data.origin import Origin, measured_from, own_units
 from experience.observation import observation
-from experience.real.oracle import LocomotionOracle, PendulumOracle
+from experience.real.oracle import Oracle
 from experience.tape import Tape
 from online_rl.distribution import TanhGaussian
 from online_rl.encoders import AbstractEncoder
@@ -45,7 +45,7 @@ def compare_values(
     learner: SACLearner,
     tape: Tape,
     rows: Int[np.ndarray, " state"],
-    oracles: Sequence[LocomotionOracle | PendulumOracle],
+    oracles: Sequence[Oracle],
     key: PRNGKeyArray,
     *,
     horizon: int,
@@ -110,7 +110,7 @@ def steps_that_count(gamma: float) -> int:
 
 
 def _step(
-    oracles: Sequence[LocomotionOracle | PendulumOracle],
+    oracles: Sequence[Oracle],
     state: Float[np.ndarray, "state dim"],
     action: Float[np.ndarray, "state action"],
     alive: Bool[np.ndarray, " state"],

@@ -65,9 +65,13 @@ class PendulumOracle:
         return observation, float(reward), bool(terminated)
 
 
+#: A true environment that can be put into any state of its dataset.
+Oracle = LocomotionOracle | PendulumOracle
+
+
 def make_oracle(
     domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco"
-) -> LocomotionOracle | PendulumOracle:
+) -> Oracle:
     """The oracle of a dataset's environment.
 
     **Raises:** `UserError` for tasks whose full state an observation does not give (Adroit,

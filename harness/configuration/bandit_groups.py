@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from harness.configuration.groups import EvalConfig, MemoryConfig, TrainConfig, uncertainties
-from harness.configuration.settings import choice_from, count, number
+from harness.configuration.groups import EvalConfig, RolloutConfig, TrainConfig
+from harness.configuration.settings import count, number
 
 
 @dataclass
@@ -29,15 +29,11 @@ class BanditEvalConfig(EvalConfig):
 
 
 @dataclass
-class BanditCollectConfig:
+class BanditCollectConfig(RolloutConfig):
     """Pulls in the reward ensemble, with decaying random exploration (eq. 38)."""
 
     data_path: str = "offline_world/data/bandit.npz"
     save_dir: str = "offline_world/ckpt/bandit"
-    ensemble_size: int = count(100)
-    parallel_size: int = count(100)
-    penalty_coef: float = number(0.0, "[0, inf)")
-    unc_type: str = choice_from("epi_mean", uncertainties)
     eps_start: float = number(1.0, "[0, 1]")
     eps_end: float = number(0.1, "[0, 1]")
     eps_end_ratio: float = number(0.1, "(0, 1]")
@@ -53,13 +49,6 @@ class BanditTrainConfig(TrainConfig):
     head_lr: float = number(1e-4, "(0, inf)")
     lr_ratio: float = number(1.0, "[0, 1]")
     gradient_scale: float = number(1.0, "(0, inf)")
-
-
-@dataclass
-class BanditModelConfig:
-    memory: MemoryConfig = field(default_factory=MemoryConfig)
-    head_d_hidden: int = count(256)
-    head_n_layers: int = count(2)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 from harness.configuration.settings import choice, choice_from, count, number
 
 
-def uncertainties() -> Collection[str]:
+def _uncertainties() -> Collection[str]:
     from catalogue.uncertainty import UNCERTAINTIES
 
     return UNCERTAINTIES
@@ -69,13 +69,19 @@ class RealEvalConfig(EvalConfig):
 
 
 @dataclass
-class CollectConfig:
-    """Imagined rollouts (eq. 12 to 23)."""
+class RolloutConfig:
+    """What imagined rollouts have in common (eq. 12 to 20)."""
 
     ensemble_size: int = count(100)
     parallel_size: int = count(100)
     penalty_coef: float = number(0.0, "[0, inf)")
-    unc_type: str = choice_from("epi_mean", uncertainties)
+    unc_type: str = choice_from("epi_mean", _uncertainties)
+
+
+@dataclass
+class CollectConfig(RolloutConfig):
+    """Those of the continuous agents, which uncertainty or length may end (eq. 21 to 23)."""
+
     # Negative: rollouts are never cut for their uncertainty.
     unc_quantile: float = number(1.0, "(-inf, 1]")
     # -1: only the environment's horizon ends a rollout.
@@ -143,6 +149,13 @@ class MemoryConfig:
 
 
 @dataclass
+class MemoryModelConfig:
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    head_d_hidden: int = count(256)
+    head_n_layers: int = count(2)
+
+
+@dataclass
 class ActorCriticModelConfig:
     """Critics and temperature of the continuous agents (eq. 35, 40 to 43)."""
 
@@ -154,10 +167,8 @@ class ActorCriticModelConfig:
 
 
 @dataclass
-class RecurrentModelConfig(ActorCriticModelConfig):
-    memory: MemoryConfig = field(default_factory=MemoryConfig)
-    head_d_hidden: int = count(256)
-    head_n_layers: int = count(2)
+class RecurrentModelConfig(MemoryModelConfig, ActorCriticModelConfig):
+    pass
 
 
 @dataclass

@@ -6,26 +6,13 @@ shared defaults in one place. They are plain dataclasses: nothing here needs Hyd
 
 from dataclasses import dataclass, field
 
+from harness.configuration import groups
 from harness.configuration.bandit_groups import (
     BanditCollectConfig,
     BanditEnsembleConfig,
     BanditEvalConfig,
-    BanditModelConfig,
     BanditTrainConfig,
     StudyConfig,
-)
-from harness.configuration.groups import (
-    CheckpointConfig,
-    CollectConfig,
-    EnsembleConfig,
-    EnvConfig,
-    GPUConfig,
-    MarkovModelConfig,
-    MarkovTrainConfig,
-    RealEvalConfig,
-    RecurrentModelConfig,
-    RecurrentTrainConfig,
-    WandbConfig,
 )
 from harness.configuration.settings import choice, number
 
@@ -51,9 +38,9 @@ class ProgramConfig:
     # Moves the directory's records aside, into earlier/<number>, and begins again.
     restart: bool = False
     engine: str = choice("mujoco", "mujoco_py")
-    gpu: GPUConfig = field(default_factory=GPUConfig)
-    wandb: WandbConfig = field(default_factory=WandbConfig)
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    gpu: groups.GPUConfig = field(default_factory=groups.GPUConfig)
+    wandb: groups.WandbConfig = field(default_factory=groups.WandbConfig)
+    checkpoint: groups.CheckpointConfig = field(default_factory=groups.CheckpointConfig)
 
 
 @dataclass
@@ -62,10 +49,10 @@ class ContinuousConfig(ProgramConfig):
 
     # Dataset that eval_error.py takes its trajectories from.
     eval_dataset: str | None = None
-    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
-    eval: RealEvalConfig = field(default_factory=RealEvalConfig)
-    collect: CollectConfig = field(default_factory=CollectConfig)
-    env: EnvConfig = field(default_factory=EnvConfig)
+    ensemble: groups.EnsembleConfig = field(default_factory=groups.EnsembleConfig)
+    eval: groups.RealEvalConfig = field(default_factory=groups.RealEvalConfig)
+    collect: groups.CollectConfig = field(default_factory=groups.CollectConfig)
+    env: groups.EnvConfig = field(default_factory=groups.EnvConfig)
 
 
 #: What a world model's training reads of a configuration; the other groups are its agent's.
@@ -76,16 +63,16 @@ WORLD_MODEL_KEYS = ("domain", "dataset_name", "seed", "debug", "env", "ensemble"
 class ContConfig(ContinuousConfig):
     """The recurrent agent (`base.yaml`, `base_no_ln.yaml`)."""
 
-    train: RecurrentTrainConfig = field(default_factory=RecurrentTrainConfig)
-    model: RecurrentModelConfig = field(default_factory=RecurrentModelConfig)
+    train: groups.RecurrentTrainConfig = field(default_factory=groups.RecurrentTrainConfig)
+    model: groups.RecurrentModelConfig = field(default_factory=groups.RecurrentModelConfig)
 
 
 @dataclass
 class MarkovConfig(ContinuousConfig):
     """The memoryless ablation (`base_markov.yaml`)."""
 
-    train: MarkovTrainConfig = field(default_factory=MarkovTrainConfig)
-    model: MarkovModelConfig = field(default_factory=MarkovModelConfig)
+    train: groups.MarkovTrainConfig = field(default_factory=groups.MarkovTrainConfig)
+    model: groups.MarkovModelConfig = field(default_factory=groups.MarkovModelConfig)
 
 
 @dataclass
@@ -98,7 +85,7 @@ class BanditConfig(ProgramConfig):
     eval: BanditEvalConfig = field(default_factory=BanditEvalConfig)
     collect: BanditCollectConfig = field(default_factory=BanditCollectConfig)
     train: BanditTrainConfig = field(default_factory=BanditTrainConfig)
-    model: BanditModelConfig = field(default_factory=BanditModelConfig)
+    model: groups.MemoryModelConfig = field(default_factory=groups.MemoryModelConfig)
 
 
 #: What the training of the bandit's reward ensemble reads of a configuration.

@@ -24,8 +24,7 @@ from harness.log.wandb_settings import check_settings
 from harness.run import shelf
 from harness.run.arguments import as_overrides
 from harness.run.array_cache import cache_root
-from harness.run.directory import RunDirectory
-from harness.run.earlier import set_aside
+from harness.run.directory import RunDirectory, set_aside
 from harness.run.finished import renew_copies
 from harness.run.kept_agents import keep_agents
 from harness.run.launched import launched_job, take_command

@@ -12,8 +12,7 @@ from filelock import FileLock, Timeout
 from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
 from harness.files import write_text
-from harness.run.directory import RunDirectory
-from harness.run.earlier import EARLIER, is_record, set_aside
+from harness.run.directory import EARLIER, RunDirectory, is_record, set_aside
 from harness.run.finished import read_finished
 from harness.run.naming import as_folder, changed_keys, run_name
 from harness.run.provenance import describe_environment

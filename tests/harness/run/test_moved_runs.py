@@ -8,7 +8,7 @@ import pytest
 from harness.configuration.composition import load_config
 from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
-from harness.run.earlier import EARLIER
+from harness.run.directory import EARLIER
 from harness.run.finished import place, renew_copies
 from harness.run.opening import open_run
 from harness.run.records import read_settings
