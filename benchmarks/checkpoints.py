@@ -25,6 +25,7 @@ from experience.replay import TapeReplay
 from harness.configuration.composition import load_config
 from harness.configuration.schema import ContConfig
 from harness.run import checkpoint
+from harness.run.leaves import freed
 from online_rl.builders import recurrent_agent
 from programs.training import replay_rings
 
@@ -92,14 +93,9 @@ def save_growing(folder: Path, capacity: int) -> None:
 
 
 def restore(folder: Path, capacity: int) -> None:
-    arrays, rest = eqx.partition(tree_of(capacity), eqx.is_array)
-    form = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), arrays
-    )
-    for array in jax.tree.leaves(arrays):
-        array.delete()
+    like = freed(tree_of(capacity))
     before, began = peak_gigabytes(), time.perf_counter()
-    restored = checkpoint.restore(folder, eqx.combine(form, rest))
+    restored = checkpoint.restore(folder, like)
     seconds = time.perf_counter() - began
     assert restored is not None
     _, tree = restored

@@ -24,6 +24,7 @@ from harness.run import checkpoint
 from harness.run.directory import RunDirectory
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
+from harness.run.leaves import freed
 from harness.run.timer import Clock, Every
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
@@ -171,13 +172,7 @@ def resumed(
     """
     if not checkpoint.exists(run.checkpoint):
         return state, None
-    arrays, rest = eqx.partition(state, eqx.is_array)
-    form = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), arrays
-    )
-    for array in jax.tree.leaves(arrays):
-        array.delete()
-    found = checkpoint.restore(run.checkpoint, eqx.combine(form, rest))
+    found = checkpoint.restore(run.checkpoint, freed(state))
     assert found is not None, "it exists"
     saved: loop.TrainState[Learner] = found[1]
     return saved, saved.rows

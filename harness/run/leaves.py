@@ -48,5 +48,18 @@ def as_leaf(value: np.ndarray, like: Any) -> Any:
     return jax.block_until_ready(jax.device_put(value, place))
 
 
+def freed(tree: PyTree) -> PyTree:
+    """`tree` as `as_leaf` needs to know it, its arrays' memory given back."""
+    return jax.tree.map(_freed, tree)
+
+
+def _freed(leaf: Any) -> Any:
+    if not isinstance(leaf, jax.Array):
+        return leaf
+    form = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+    leaf.delete()
+    return form
+
+
 def _is_key(leaf: Any) -> bool:
     return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
