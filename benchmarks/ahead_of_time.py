@@ -111,10 +111,10 @@ def compile_for(target: str, function: Callable, frozen: Any, donated: Any) -> P
     memory, hlo = compiled.memory_analysis(), compiled.as_text()
     assert memory is not None and hlo is not None
     return Program(
-        hlo,
-        thunks,
-        memory.argument_size_in_bytes,
-        memory.temp_size_in_bytes,
-        memory.alias_size_in_bytes,
-        memory.output_size_in_bytes,
+        hlo=hlo,
+        thunks=thunks,
+        argument_bytes=memory.argument_size_in_bytes,
+        temporary_bytes=memory.temp_size_in_bytes,
+        aliased_bytes=memory.alias_size_in_bytes,
+        output_bytes=memory.output_size_in_bytes,
     )

@@ -126,11 +126,11 @@ class Module:
                 body.kernels += condition.kernels
                 loops.append(
                     Loop(
-                        instruction.name,
-                        self.source(instruction),
-                        int(trips.group(1)) if trips else None,
-                        body,
-                        inner,
+                        name=instruction.name,
+                        source=self.source(instruction),
+                        trips=int(trips.group(1)) if trips else None,
+                        work=body,
+                        inner=inner,
                     )
                 )
             elif instruction.opcode in ("call", "async-start"):

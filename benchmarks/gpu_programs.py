@@ -135,19 +135,19 @@ def measure(
     module = Module(compiled.hlo)
     once, loops = module.program()
     return ProgramFigures(
-        card.name,
-        dataset,
-        program,
-        LoopFigures.of("outside loops", 1, once, len(loops), card),
-        [
+        card=card.name,
+        dataset=dataset,
+        program=program,
+        once=LoopFigures.of("outside loops", 1, once, len(loops), card),
+        loops=[
             LoopFigures.of(loop.source, loop.trips, loop.work, len(loop.inner), card)
             for loop in every_loop(loops)
         ],
-        loops_outside_graphs(compiled.thunks),
-        compiled.argument_bytes,
-        compiled.temporary_bytes,
-        compiled.aliased_bytes,
-        module.largest,
+        loops_outside_graphs=loops_outside_graphs(compiled.thunks),
+        argument_bytes=compiled.argument_bytes,
+        temporary_bytes=compiled.temporary_bytes,
+        aliased_bytes=compiled.aliased_bytes,
+        largest_array=module.largest,
     )
 
 

@@ -146,10 +146,10 @@ def imagine():
     def steps(world, learner):
         policy = as_policy(agent, learner, deterministic=False)
         states = WorldState(
-            jnp.zeros((100, STATE)),
-            jnp.zeros(100, jnp.int32),
-            jnp.zeros(100, bool),
-            jnp.zeros(100, bool),
+            state=jnp.zeros((100, STATE)),
+            timestep=jnp.zeros(100, jnp.int32),
+            terminated=jnp.zeros(100, bool),
+            truncated=jnp.zeros(100, bool),
         )
 
         def body(i, carry):

@@ -181,7 +181,9 @@ def _read_run(folder: Path) -> RunRecord:
     finished = (folder / "finished.json").exists() or (
         bool(rows) and rows[-1][metrics.STEP] == config.get("train.grad_steps")
     )
-    return RunRecord(folder, _program(config), config, rows, finished)
+    return RunRecord(
+        path=folder, program=_program(config), config=config, rows=rows, finished=finished
+    )
 
 
 def _program(config: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class TrainState(eqx.Module, Generic[Learner]):
 Collect = Callable[[Learner, Any, int], tuple[Any, int, dict[str, Any]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Parts(Generic[Learner]):
     """What the loop calls; each hides what the others need not know."""
 
@@ -69,6 +69,7 @@ class Training(Generic[Learner]):
 
     def __init__(
         self,
+        *,
         state: TrainState[Learner],
         schedule: Schedule,
         parts: Parts[Learner],
@@ -146,7 +147,9 @@ class Training(Generic[Learner]):
         about = parts.inspect(state)
         about[metrics.EVAL_TIMES] = state.updates // schedule.evaluation_interval
         about[metrics.PROGRESS] = state.updates / schedule.total
-        self._evaluation = UnderWay(figures, about, self._counts(), began)
+        self._evaluation = UnderWay(
+            figures=figures, about=about, counts=self._counts(), began=began
+        )
         self.state = eqx.tree_at(lambda s: s.evaluated, state, state.updates)
         if self._evaluation.is_done:
             self._end_evaluation()

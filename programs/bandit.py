@@ -122,14 +122,14 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     draw = batches(config, TapeReplay.sample_tape)
     update_many = make_updates(agent, draw, is_on_device=is_on_device)(config.seed)
     parts = loop.Parts(
-        collect_in(world, config.seed),
-        update_many,
-        make_bandit_test(config, agent, world),
-        make_inspect(agent)(update_many, config.seed, {}),
-        make_save(config, run),
-        lambda state: rescue_agent(run.path.name, agent, state.learner),
+        collect=collect_in(world, config.seed),
+        update_many=update_many,
+        evaluate=make_bandit_test(config, agent, world),
+        inspect=make_inspect(agent)(update_many, config.seed, {}),
+        save=make_save(config, run),
+        rescue=lambda state: rescue_agent(run.path.name, agent, state.learner),
     )
-    learner, plot = train(Member(config, run, state, parts), bandit_plot)
+    learner, plot = train(Member(config=config, run=run, state=state, parts=parts), bandit_plot)
     finish_run(config, run, agent, learner, plot)
 
 

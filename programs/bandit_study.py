@@ -77,12 +77,12 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
         state = stack_states(states)
         update_many = updates_of_all(configs, agent)
         parts = loop.Parts(
-            collect_of_all(configs, agent, worlds),
-            update_many,
-            evaluate_of_all(configs, agent, worlds),
-            inspect_of_all(agent, update_many),
-            make_save(config, run, row_axis=1),
-            lambda state: _rescue(configs, agent, state),
+            collect=collect_of_all(configs, agent, worlds),
+            update_many=update_many,
+            evaluate=evaluate_of_all(configs, agent, worlds),
+            inspect=inspect_of_all(agent, update_many),
+            save=make_save(config, run, row_axis=1),
+            rescue=lambda state: _rescue(configs, agent, state),
         )
         state, resume_rows = resumed(run, state)
         loggers = [
@@ -90,7 +90,13 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
             for one, member in zip(runs, configs, strict=True)
         ]
         clock = Clock(minutes_so_far(runs[0].metrics, resume_rows))
-        training = loop.Training(state, schedule_of(config), parts, FanOut(loggers), clock)
+        training = loop.Training(
+            state=state,
+            schedule=schedule_of(config),
+            parts=parts,
+            logger=FanOut(loggers),
+            clock=clock,
+        )
         with deferred() as pending:
             state = loop.train(training, pending)
         learners = taken_apart(state.learner.stacked, len(configs))

@@ -103,15 +103,17 @@ def train_agents(
         def member(config: Config, run: RunDirectory, state: loop.TrainState, built: BuiltWorld):
             update_many = updates_of(config.seed)
             parts = loop.Parts(
-                collect_in(built.world, config.seed),
-                update_many,
-                make_score(play, task, config.seed, run.plots),
-                inspect_of(update_many, config.seed, built.figures()),
-                make_save(config, run),
-                lambda state: rescue_agent(run.path.name, agent, state.learner, dataset.origin),
-                begin,
+                collect=collect_in(built.world, config.seed),
+                update_many=update_many,
+                evaluate=make_score(play, task, config.seed, run.plots),
+                inspect=inspect_of(update_many, config.seed, built.figures()),
+                save=make_save(config, run),
+                rescue=lambda state: rescue_agent(
+                    run.path.name, agent, state.learner, dataset.origin
+                ),
+                begin=begin,
             )
-            return Member(config, run, state, parts)
+            return Member(config=config, run=run, state=state, parts=parts)
 
         members = [member(*each) for each in zip(configs, runs, states, worlds, strict=True)]
         end = partial(_end, agent=agent, origin=dataset.origin)

@@ -137,7 +137,10 @@ class Member(Generic[Learner]):
         with Logger(self.run, self.config, resume_rows=resume_rows) as logger:
             clock = Clock(minutes_so_far(self.run.metrics, resume_rows))
             schedule = schedule_of(self.config)
-            yield loop.Training(state, schedule, self.parts, logger, clock), logger
+            training = loop.Training(
+                state=state, schedule=schedule, parts=self.parts, logger=logger, clock=clock
+            )
+            yield training, logger
 
     def plotted(self, draw: Draw, logger: Logger) -> Path:
         """The plot of the whole run, also shown where images are."""
@@ -211,7 +214,10 @@ def replay_rings(
 
     def ring(kind: str, leaves: tuple[str, ...], written: int) -> checkpoint.Ring:
         return checkpoint.Ring(
-            f"{replay}_{kind}", tuple(f"{replay}/{leaf}" for leaf in leaves), written, axis
+            name=f"{replay}_{kind}",
+            leaves=tuple(f"{replay}/{leaf}" for leaf in leaves),
+            written=written,
+            axis=axis,
         )
 
     # an episode has one row more than transitions

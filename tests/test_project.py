@@ -1,5 +1,6 @@
 """The project's own files agree with each other."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -109,3 +110,29 @@ def test_a_file_has_one_subject_and_at_most_250_lines():
     }
     assert len(files) > 100
     assert {name: length for name, length in lengths.items() if length > 250} == {}
+
+
+def test_records_of_more_than_three_fields_are_made_by_keyword():
+    """Two fields of one type, given in the wrong order, pass every other check."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "*.py", ":!tests"]
+    files = subprocess.check_output(command, cwd=REPOSITORY, text=True).split()
+    nodes = [
+        (file, node)
+        for file in files
+        if (REPOSITORY / file).exists()
+        for node in ast.walk(ast.parse((REPOSITORY / file).read_text()))
+    ]
+    classes = [node for _, node in nodes if isinstance(node, ast.ClassDef)]
+    # others are made from what their own signature names
+    spelt_out = {
+        c.name for c in classes for one in c.body if getattr(one, "name", "") == "__init__"
+    }
+    records = {c.name for c in classes} - spelt_out
+    by_position = [
+        f"{file}:{node.lineno}"
+        for file, node in nodes
+        if isinstance(node, ast.Call)
+        and len(node.args) > 3
+        and ast.unparse(node.func).split(".")[-1] in records
+    ]
+    assert len(records) > 50 and by_position == []

@@ -54,7 +54,7 @@ def published_files(mirror: str | None = None) -> dict[str, PublishedFile]:
             url, path, md5 = D4RL_URLS[name], d4rl_path(name), None
         if mirror is not None:
             url = mirror.rstrip("/") + urlsplit(url).path
-        return PublishedFile(name, domain, url, path, md5)
+        return PublishedFile(name=name, domain=domain, url=url, path=path, md5=md5)
 
     return {name: published(name, domain) for domain, names in DATASETS.items() for name in names}
 

@@ -137,7 +137,11 @@ class MjSim:
     def get_state(self) -> MjSimState:
         simulation = self.simulation
         return MjSimState(
-            simulation.time, self.data.qpos.copy(), self.data.qvel.copy(), simulation.act.copy(), {}
+            time=simulation.time,
+            qpos=self.data.qpos.copy(),
+            qvel=self.data.qvel.copy(),
+            act=simulation.act.copy(),
+            udd_state={},
         )
 
     def set_state(self, state: MjSimState) -> None:

@@ -59,7 +59,7 @@ class MujocoEnv(gym.Env):
 
     def set_state(self, qpos: np.ndarray, qvel: np.ndarray) -> None:
         state = self.sim.get_state()
-        self.sim.set_state(mujoco_py.MjSimState(state.time, qpos, qvel, state.act, state.udd_state))
+        self.sim.set_state(state._replace(qpos=qpos, qvel=qvel))
         self.sim.forward()
 
     def do_simulation(self, ctrl: np.ndarray, n_frames: int) -> None:

@@ -50,7 +50,9 @@ class LocalVectorEnv(AbstractVectorEnv):
         observation = reached.copy()
         for copy, state in first_states.items():
             observation[copy] = state
-        return VectorStep(observation, reached, reward, done, timeout)
+        return VectorStep(
+            observation=observation, reached=reached, reward=reward, done=done, timeout=timeout
+        )
 
     def close(self) -> None:
         for env in self._envs:

@@ -25,4 +25,7 @@ def step_from_bytes(message: bytes, state_dim: int) -> VectorStep:
     observation, reached = states.reshape(2, copies, state_dim)
     reward = np.frombuffer(message, np.float64, copies, offset=states.nbytes)
     ends = np.frombuffer(message, bool, 2 * copies, offset=states.nbytes + reward.nbytes)
-    return VectorStep(observation, reached, reward, *ends.reshape(2, copies))
+    done, timeout = ends.reshape(2, copies)
+    return VectorStep(
+        observation=observation, reached=reached, reward=reward, done=done, timeout=timeout
+    )

@@ -94,8 +94,13 @@ def _sound(run: Path, file: Path, stored: dict[str, Any]) -> Finished:
     when = str(stored.get("finished", ""))
     if "outputs" in stored:
         files = _own_files(run, names)
-        return Finished(when, files, figures, next(iter(figures.values()), None))
-    return Finished(when, names, figures, objective, copies)
+        return Finished(
+            finished=when,
+            files=files,
+            figures=figures,
+            objective=next(iter(figures.values()), None),
+        )
+    return Finished(finished=when, files=names, figures=figures, objective=objective, copies=copies)
 
 
 def _own_files(run: Path, absolute: Sequence[str]) -> list[str]:

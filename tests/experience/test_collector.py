@@ -31,8 +31,17 @@ class ToyWorld(AbstractWorld):
         terminated = state.terminated | (next_state[:, 0] > 1.2)
         uncertainty = -next_state[:, 0]
         truncated = state.truncated | (timestep >= self.horizon) | (uncertainty > 1.2)
-        imagined = Imagined(next_state, reward - 5.0, reward, uncertainty, terminated, truncated)
-        return WorldState(next_state, timestep, terminated, truncated), imagined
+        imagined = Imagined(
+            next_state=next_state,
+            reward=reward - 5.0,
+            raw_reward=reward,
+            uncertainty=uncertainty,
+            terminated=terminated,
+            truncated=truncated,
+        )
+        return WorldState(
+            state=next_state, timestep=timestep, terminated=terminated, truncated=truncated
+        ), imagined
 
 
 def toy_world(state, action):
@@ -229,13 +238,20 @@ def test_a_world_that_never_ends_stops_at_the_horizon(histories):
 
         def step(self, state, action, key):
             after = WorldState(
-                state.state,
-                state.timestep + 1,
-                state.terminated,
-                state.truncated | (state.timestep + 1 >= self.horizon),
+                state=state.state,
+                timestep=state.timestep + 1,
+                terminated=state.terminated,
+                truncated=state.truncated | (state.timestep + 1 >= self.horizon),
             )
             zero = jnp.zeros(state.state.shape[0])
-            return after, Imagined(state.state, zero, zero, zero, after.terminated, after.truncated)
+            return after, Imagined(
+                next_state=state.state,
+                reward=zero,
+                raw_reward=zero,
+                uncertainty=zero,
+                terminated=after.terminated,
+                truncated=after.truncated,
+            )
 
     @eqx.filter_jit
     def go(key):

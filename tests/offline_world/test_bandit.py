@@ -196,11 +196,18 @@ def test_bad_data_files_are_named(tmp_path, name, write, says):
 
 def test_world_pays_what_each_rollouts_own_member_expects(published):
     ensemble = published.subset(jnp.arange(4))
-    world = BanditWorld(ensemble, jnp.asarray(0.5), 3, epi_mean)
+    world = BanditWorld(
+        ensemble=ensemble, penalty_coef=jnp.asarray(0.5), horizon=3, measure=epi_mean
+    )
     count = 4 * 500
     action = jax.nn.one_hot(jnp.arange(count) % 2, 2)
     zeros = jnp.zeros(count, bool)
-    begin = WorldState(jnp.zeros((count, 1)), jnp.zeros(count, jnp.int32), zeros, zeros)
+    begin = WorldState(
+        state=jnp.zeros((count, 1)),
+        timestep=jnp.zeros(count, jnp.int32),
+        terminated=zeros,
+        truncated=zeros,
+    )
     step = eqx.filter_jit(world.step)
     state, imagined = step(begin, action, jax.random.key(0))
 

@@ -35,13 +35,15 @@ def make_world(**changes):
         Statistics.EXACT,
     )
     world = World(
-        golden_ensemble.random(MEMBERS, STATE + ACTION, STATE + 1, 8, residual=STATE, depth=1),
-        scaler,
-        jnp.asarray(jnp.inf),
-        jnp.asarray(0.0),
-        HORIZON,
-        epi_mean,
-        changes.pop("termination", never),
+        ensemble=golden_ensemble.random(
+            MEMBERS, STATE + ACTION, STATE + 1, 8, residual=STATE, depth=1
+        ),
+        scaler=scaler,
+        threshold=jnp.asarray(jnp.inf),
+        penalty_coef=jnp.asarray(0.0),
+        horizon=HORIZON,
+        measure=epi_mean,
+        termination=changes.pop("termination", never),
     )
     for name, value in changes.items():
         world = eqx.tree_at(lambda w, name=name: getattr(w, name), world, jnp.asarray(value))
@@ -52,10 +54,10 @@ def at(state, timestep=0):
     state = jnp.asarray(state, jnp.float32)
     count = state.shape[0]
     return WorldState(
-        state,
-        jnp.full(count, timestep, jnp.int32),
-        jnp.zeros(count, bool),
-        jnp.zeros(count, bool),
+        state=state,
+        timestep=jnp.full(count, timestep, jnp.int32),
+        terminated=jnp.zeros(count, bool),
+        truncated=jnp.zeros(count, bool),
     )
 
 
@@ -168,7 +170,12 @@ def test_a_state_of_nan_ends_the_rollouts_of_its_own_only(dataset):
         lambda w: (w.scaler, w.ensemble.members.mean_head.weight),
         quiet(world),
         (
-            Scaler(jnp.zeros(5), jnp.ones(5), jnp.zeros(4), jnp.ones(4)),
+            Scaler(
+                input_mean=jnp.zeros(5),
+                input_std=jnp.ones(5),
+                target_mean=jnp.zeros(4),
+                target_std=jnp.ones(4),
+            ),
             jnp.zeros((MEMBERS, 8, STATE + 1)),
         ),
     )

@@ -61,7 +61,9 @@ def zeros():
 
 def begin(learner):
     learner = jax.tree.map(jnp.array, learner)
-    return loop.TrainState(learner, None, 0, 0, owed=0, evaluated=-1, rows=0)
+    return loop.TrainState(
+        learner=learner, replay=None, rounds=0, transitions=0, owed=0, evaluated=-1, rows=0
+    )
 
 
 def training(state, begin, *, evaluate=weight, save=lambda state, now: None, on_update=None):
@@ -79,7 +81,7 @@ def training(state, begin, *, evaluate=weight, save=lambda state, now: None, on_
         rescue=lambda state: None,
         begin=begin,
     )
-    return loop.Training(state, SCHEDULE, parts, Rows())
+    return loop.Training(state=state, schedule=SCHEDULE, parts=parts, logger=Rows())
 
 
 def rows_of(*arguments, pending=None, **parts):

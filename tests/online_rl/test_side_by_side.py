@@ -44,15 +44,26 @@ def run(seed, *, begin=0, evaluate=score, saves=None):
         return replay, 40 + 17 * seed + 5 * round_, {"seed": seed}
 
     parts = loop.Parts(
-        collect,
-        lambda replay, learner, count: (Counting(learner.updates + count), mean(learner, count)),
-        evaluate,
-        lambda state: {},
-        lambda state, now: saves.append((state.updates, now)),
-        lambda state: None,
+        collect=collect,
+        update_many=lambda replay, learner, count: (
+            Counting(learner.updates + count),
+            mean(learner, count),
+        ),
+        evaluate=evaluate,
+        inspect=lambda state: {},
+        save=lambda state, now: saves.append((state.updates, now)),
+        rescue=lambda state: None,
     )
-    state = loop.TrainState(Counting(begin), "replay", 0, 0, 0, begin - 1, 0)
-    return loop.Training(state, SCHEDULE, parts, Log())
+    state = loop.TrainState(
+        learner=Counting(begin),
+        replay="replay",
+        rounds=0,
+        transitions=0,
+        owed=0,
+        evaluated=begin - 1,
+        rows=0,
+    )
+    return loop.Training(state=state, schedule=SCHEDULE, parts=parts, logger=Log())
 
 
 def mean(learner, count):

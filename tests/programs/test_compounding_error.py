@@ -139,9 +139,14 @@ def test_neighbouring_trajectories_live_in_different_members_of_a_real_world():
     )
     ones, zeros = jnp.ones(state_dim + 1), jnp.zeros(state_dim + 1)
     world = World(
-        ensemble, Scaler(zeros, ones, zeros, ones), jnp.float32(-1), jnp.float32(3), 4, epi_mean,
-        lambda state, action, after: jnp.array(True),
-    )  # fmt: skip
+        ensemble=ensemble,
+        scaler=Scaler(input_mean=zeros, input_std=ones, target_mean=zeros, target_std=ones),
+        threshold=jnp.float32(-1),
+        penalty_coef=jnp.float32(3),
+        horizon=4,
+        measure=epi_mean,
+        termination=lambda state, action, after: jnp.array(True),
+    )
     rng = np.random.default_rng(0)
     states = rng.normal(size=(count, state_dim)).astype(np.float32)
     actions = rng.normal(size=(9, count, action_dim)).astype(np.float32)

@@ -103,13 +103,13 @@ def test_later_rounds_compile_nothing(
     task = get_task(config.domain, config.dataset_name, config.env)
     histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
     world = World(
-        Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0)),
-        Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),
-        jnp.asarray(0.35),
-        jnp.asarray(1.0),
-        task.horizon,
-        epi_mean,
-        termination_fn(task.domain, task.dataset_name, task.termination),
+        ensemble=Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0)),
+        scaler=Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),
+        threshold=jnp.asarray(0.35),
+        penalty_coef=jnp.asarray(1.0),
+        horizon=task.horizon,
+        measure=epi_mean,
+        termination=termination_fn(task.domain, task.dataset_name, task.termination),
     )
     agent = make_agent(config, 3, 1)
     # what the tests demand of our own numerics, optax does not promise
@@ -130,19 +130,22 @@ def test_later_rounds_compile_nothing(
             return figures(play(learner, step))
 
         parts = loop.Parts(
-            make_collect(agent, histories, RolloutSettings(config.collect.parallel_size))(
+            collect=make_collect(agent, histories, RolloutSettings(config.collect.parallel_size))(
                 world, config.seed
             ),
-            update_many,
-            evaluate,
-            make_inspect(agent, draw)(
+            update_many=update_many,
+            evaluate=evaluate,
+            inspect=make_inspect(agent, draw)(
                 update_many, config.seed, BuiltWorld(world, np.ones(3)).figures()
             ),
-            lambda state, now: None,
-            lambda state: None,
-            begin,
+            save=lambda state, now: None,
+            rescue=lambda state: None,
+            begin=begin,
         )
-        training = loop.Training(state, Schedule(100, 0.05, 5), parts, logger := Silent())
+        logger = Silent()
+        training = loop.Training(
+            state=state, schedule=Schedule(100, 0.05, 5), parts=parts, logger=logger
+        )
         state = loop.train(training, Pending())
         assert state.updates == 100 and state.rounds > 2 and len(owed) > 3
         assert len(set(np.diff(sorted(set(logger.steps))))) > 1, "all rounds were alike"

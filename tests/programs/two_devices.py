@@ -109,13 +109,13 @@ def test_a_collection():
     dataset = pendulum_dataset()
     histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
     world = World(
-        ensemble(),
-        Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),
-        jnp.asarray(jnp.inf),
-        jnp.asarray(1.0),
-        task.horizon,
-        epi_mean,
-        termination_fn(task.domain, task.dataset_name, task.termination),
+        ensemble=ensemble(),
+        scaler=Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),
+        threshold=jnp.asarray(jnp.inf),
+        penalty_coef=jnp.asarray(1.0),
+        horizon=task.horizon,
+        measure=epi_mean,
+        termination=termination_fn(task.domain, task.dataset_name, task.termination),
     )
     agent = markov_agent(config, 3, 1)
     learner = eqx.filter_jit(agent.init)(jax.random.key(3))

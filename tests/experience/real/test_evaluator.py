@@ -41,7 +41,13 @@ class ScriptedEnvs(AbstractVectorEnv):
         for copy in np.flatnonzero(done):
             self._left[copy] = next(self._lengths[copy])
             self._step[copy] = 0
-        return VectorStep(self._state(), reached, reward, done, done & self._by_time)
+        return VectorStep(
+            observation=self._state(),
+            reached=reached,
+            reward=reward,
+            done=done,
+            timeout=done & self._by_time,
+        )
 
     def close(self):
         pass
