@@ -1,6 +1,7 @@
 """Strict numerics for every test, and a compilation cache shared by all of them."""
 
 import os
+import signal
 from pathlib import Path
 
 # before jax is imported: the cache is shared with the programs that the tests start
@@ -9,6 +10,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # a card is shared by the tests' processes
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    # nohup's, which programs that tests start would inherit, and wait for ever for a lost terminal
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 import itertools  # noqa: E402
 
