@@ -142,6 +142,7 @@ def test_a_replay_in_host_memory_gives_the_same_numbers(trained):
     assert notes.exists(), "what others keep there is theirs"
 
 
+@pytest.mark.slow
 def test_a_replay_of_half_the_bytes_goes_on_and_may_be_in_host_memory(trained):
     half, run = (*AGENT, "train.replay_dtype=bfloat16"), trained / "half"
     halved = (*half, "checkpoint.every_minutes=1e-6")

@@ -95,10 +95,24 @@ def test_a_run_its_repetition_and_its_change(folder):
     assert "train.utd: 0.05 -> 0.5" in changed.stderr
 
 
+def test_a_path_may_hold_what_hydra_would_read_otherwise(folder):
+    for typed, where in (
+        ("~/my runs (old)/größe=1,b=2", "home/my runs (old)/größe=1,b=2"),
+        ("[1e5] it's: #x", "[1e5] it's: #x"),
+    ):
+        result = run(folder, "seed=1", f"run_dir={typed}", HOME=str(folder / "home"))
+        assert result.returncode == 0, result.stderr
+        assert (folder / where / "finished.json").exists()
+    rooted = run(folder, "seed=1", "run_root=~/a=b, c", HOME=str(folder / "home"))
+    assert rooted.returncode == 0, rooted.stderr
+    assert len(list((folder / "home/a=b, c").rglob("finished.json"))) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["train.grad_step=5"], "unknown key 'train.grad_step': did you mean 'train.grad_steps'?"),
+        (["train.lr=1"], "train.critic_head_lr"),
         (["train.utd=0"], "train.utd=0.0 is out of range"),
         (["seed=2"], "seed 2 is unlucky"),
         (["--config-name=nothing"], "nothing"),
