@@ -1,9 +1,9 @@
 """Films: real pictures of real episodes, at the simulation's speed."""
 
 import dataclasses
+import subprocess
 from contextlib import closing
 from ctypes.util import find_library
-from itertools import islice
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -29,13 +29,14 @@ def film(path: Path, domain: str, name: str, actions: int, env: EnvConfig | None
     """Pictures (time, height, width, 3) of the first 12 steps, and pictures a second."""
     task = dataclasses.replace(get_task(domain, name, env), horizon=12)
     film_episode(UniformBehaviour(actions), path, task, env, seed=0)
-    count, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
-    # a reader that gets to its end leaves its pipes open
+    # closed while ffmpeg waits to be read: of a reader that got to its end the pipes stay open
     with closing(imageio_ffmpeg.read_frames(str(path))) as frames:
-        about, *pictures = islice(frames, 1 + count)
+        about = next(frames)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    decoded = subprocess.run([*command, "-"], check=True, capture_output=True).stdout
     width, height = about["size"]
-    shape = len(pictures), height, width, 3
-    return np.frombuffer(b"".join(pictures), np.uint8).reshape(shape), about["fps"]
+    shape = -1, height, width, 3
+    return np.frombuffer(decoded, np.uint8).reshape(shape), about["fps"]
 
 
 @draws
