@@ -1,10 +1,12 @@
 """What an encoder needs of a memory, whatever it is made of."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from memory.recurrence import Strategy
@@ -63,3 +65,18 @@ class AbstractMemory(eqx.Module):
         """The state after rows whose features nobody asks for."""
         # the compiler drops the top layer's output, which nothing uses
         return self.sequence(x, start, state)[1]
+
+
+def through_blocks(
+    blocks: Iterable[Any],
+    x: Float[Array, "time model"],
+    start: Bool[Array, " time"],
+    state: Float[Array, "layer *hidden"],
+) -> tuple[Float[Array, "time model"], Float[Array, "layer *hidden"]]:
+    """`AbstractMemory.sequence` of layers one after the other: of each `block(x, start, h0)`, which
+    gives the rows for the next and its own last state."""
+    last_states = []
+    for block, h0 in zip(blocks, state, strict=True):
+        x, last = block(x, start, h0)
+        last_states.append(last)
+    return x, jnp.stack(last_states)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from layers import LayerNorm, Linear
-from memory.abstract import AbstractMemory, MemorySettings
+from memory.abstract import AbstractMemory, MemorySettings, through_blocks
 
 #: One memory state: h of each layer.
 State = Float[Array, "layer hidden"]
@@ -89,8 +89,4 @@ class GRUStack(AbstractMemory):
         return jnp.zeros((len(self.blocks), self.d_hidden))
 
     def sequence(self, x, start, state):
-        last_states = []
-        for block, h0 in zip(self.blocks, state, strict=True):
-            x, last = block(x, start, h0)
-            last_states.append(last)
-        return x, jnp.stack(last_states)
+        return through_blocks(self.blocks, x, start, state)

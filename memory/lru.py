@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from layers import LayerNorm, Linear
-from memory.abstract import AbstractMemory, MemorySettings
+from memory.abstract import AbstractMemory, MemorySettings, through_blocks
 from memory.recurrence import Strategy, recurrence
 
 #: One memory state: per layer the real and imaginary part of h.
@@ -115,8 +115,4 @@ class LRUStack(AbstractMemory):
         return jnp.zeros((len(self.blocks), 2, self.d_hidden))
 
     def sequence(self, x, start, state):
-        last_states = []
-        for block, h0 in zip(self.blocks, state, strict=True):
-            x, last = block(x, start, h0)
-            last_states.append(last)
-        return x, jnp.stack(last_states)
+        return through_blocks(self.blocks, x, start, state)

@@ -1,5 +1,7 @@
 """From a trained ensemble to a world: the best members and the rollout threshold (eq. 12, 16)."""
 
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,10 +9,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from catalogue.uncertainty import UNCERTAINTIES, Measure
+from harness.errors import UserError
 from offline_world.criterion import Criterion, holdout_scores
 from offline_world.modules import Ensemble
 
 ROWS_AT_ONCE = 1000
+
+
+def require_members(ensemble: Ensemble, size: int, path: Path) -> None:
+    """UserError unless the ensemble loaded from `path` has the `size` members asked for."""
+    if ensemble.size < size:
+        raise UserError(
+            f"collect.ensemble_size={size} is more than the {ensemble.size} members of {path}: give"
+            " a smaller number or train a larger one"
+        )
 
 
 def best_members(

@@ -27,7 +27,7 @@ from offline_world.checkpoint import load_bandit_ensemble
 from offline_world.criterion import absolute_nll
 from offline_world.fit import compiled_epoch
 from offline_world.modules import Ensemble
-from offline_world.selection import best_members
+from offline_world.selection import best_members, require_members
 from offline_world.split import Data, bandit_holdout, split_rows
 from online_rl import loop
 from online_rl.builders import bandit_agent
@@ -92,11 +92,7 @@ def build_world(config: BanditConfig) -> BanditWorld:
             f"{' debug=true' if config.debug else ''}`, or put the published file there"
         )
     ensemble = load_bandit_ensemble(path, ARMS)
-    if ensemble.size < collect.ensemble_size:
-        raise UserError(
-            f"collect.ensemble_size={collect.ensemble_size} is more than the {ensemble.size}"
-            f" members of {path}: give a smaller number or train a larger one"
-        )
+    require_members(ensemble, collect.ensemble_size, path)
     criterion = absolute_nll(config.ensemble.improve_thres)
     ensemble = best_members(ensemble, bandit_data(config).holdout, collect.ensemble_size, criterion)
     return BanditWorld(

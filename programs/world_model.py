@@ -22,7 +22,12 @@ from offline_world.criterion import relative_mse
 from offline_world.devices import by_members, require_devices
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
-from offline_world.selection import best_members, rollout_threshold, row_uncertainties
+from offline_world.selection import (
+    best_members,
+    require_members,
+    rollout_threshold,
+    row_uncertainties,
+)
 from offline_world.world import World
 from programs.termination import compared_termination
 from programs.world_data import WorldData, ensemble_path
@@ -113,11 +118,7 @@ def load_trained(config: ContinuousConfig, state_dim: int, action_dim: int) -> E
             f"{path} was trained with has_ln={ensemble.has_ln}, but ensemble.has_ln="
             f"{config.ensemble.has_ln}: give the config or the ensemble.save_dir that belongs to it"
         )
-    if ensemble.size < config.collect.ensemble_size:
-        raise UserError(
-            f"collect.ensemble_size={config.collect.ensemble_size} is more than the"
-            f" {ensemble.size} members of {path}: give a smaller number or train a larger one"
-        )
+    require_members(ensemble, config.collect.ensemble_size, path)
     return ensemble
 
 
