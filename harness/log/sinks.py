@@ -6,10 +6,11 @@ from harness.log.console import ProgressLine
 from harness.log.metrics_file import MetricsFile
 from harness.log.sink import Opening, Sink
 from harness.log.wandb_run import WandbRun
+from harness.log.wandb_settings import server_mode
 
 
 def _wandb(opening: Opening) -> Sink | None:
-    return WandbRun(opening) if opening.config.wandb.mode != "disabled" else None
+    return WandbRun(opening) if server_mode(opening.config.wandb.mode) != "disabled" else None
 
 
 #: Each is opened anew for a run, and closed, in this order; None stays out of this run.

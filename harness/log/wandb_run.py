@@ -41,8 +41,6 @@ class WandbRun(Sink):
         self._failures = (wandb.errors.Error, OSError, TimeoutError, *self._lost)
         self._run: Any = None
         self._mode = server_mode(config.wandb.mode)
-        if self._mode == "disabled":
-            return
         # what the first has found out about the network holds for those beside it
         mode = self._live[0]._mode if self._live else self._mode
         attempts = ["offline"] * _LOCAL_ATTEMPTS

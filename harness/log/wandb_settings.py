@@ -3,6 +3,7 @@
 import netrc
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,13 +28,17 @@ def check_settings(mode: str, *, many_jobs: bool = False) -> None:
 
 def server_mode(mode: str) -> str:
     """`wandb_mode` for the server that wandb's own settings name."""
-    # it takes a second to import
-    import wandb
 
-    return wandb_mode(mode, wandb.Settings().base_url)
+    def server() -> str:
+        # it takes a second to import
+        import wandb
+
+        return wandb.Settings().base_url
+
+    return wandb_mode(mode, server)
 
 
-def wandb_mode(mode: str, server: str) -> str:
+def wandb_mode(mode: str, server: Callable[[], str]) -> str:
     """What `wandb.mode` means here: auto is WANDB_MODE, else online where a login for `server`
     exists, else offline.
 
@@ -41,11 +46,11 @@ def wandb_mode(mode: str, server: str) -> str:
     """
     setting = f"wandb.mode={mode}"
     if mode == "auto":
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_login(server) else "offline")
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_login(server()) else "offline")
         setting = f"WANDB_MODE={mode}"
         if mode not in _MODES:
             raise UserError(f"{setting} is not known: give one of {', '.join(_MODES)}")
-    if mode in ("online", "run") and not _has_login(server):
+    if mode in ("online", "run") and not _has_login(server()):
         raise UserError(
             f"{setting} needs a login: run `wandb login` or set WANDB_API_KEY, or use"
             " wandb.mode=offline"

@@ -158,24 +158,29 @@ def test_wandb_offline_survives_a_service_that_starts_badly(tmp_path, monkeypatc
 
 
 def test_wandb_modes(tmp_path, monkeypatch):
-    server = "https://api.wandb.ai"
-    assert wandb_settings.wandb_mode("auto", server) == "offline"
-    assert wandb_settings.wandb_mode("disabled", server) == "disabled"
+    def mode(setting, server="https://api.wandb.ai"):
+        return wandb_settings.wandb_mode(setting, lambda: server)
+
+    assert mode("auto") == "offline"
+    assert mode("disabled") == "disabled"
     with pytest.raises(UserError, match="WANDB_API_KEY"):
-        wandb_settings.wandb_mode("online", server)
+        mode("online")
     (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password secret\n")
     (tmp_path / "netrc").chmod(0o600)
-    assert wandb_settings.wandb_mode("auto", server) == "online"
-    assert wandb_settings.wandb_mode("auto", "https://elsewhere.org") == "offline"
+    assert mode("auto") == "online"
+    assert mode("auto", "https://elsewhere.org") == "offline"
     monkeypatch.setenv("WANDB_MODE", "online")
     with pytest.raises(UserError, match="WANDB_MODE=online needs a login"):
-        wandb_settings.wandb_mode("auto", "https://elsewhere.org")
-    assert wandb_settings.wandb_mode("offline", server) == "offline"
+        mode("auto", "https://elsewhere.org")
+    assert mode("offline") == "offline"
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    assert wandb_settings.wandb_mode("auto", "https://elsewhere.org") == "online"
+    assert mode("auto", "https://elsewhere.org") == "online"
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert wandb_settings.wandb_mode("auto", server) == "disabled"
+    assert mode("auto") == "disabled"
+    # a second that nobody waits for in vain
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert wandb_settings.server_mode("auto") == "disabled"
 
 
 def test_progress_line_in_a_pipe(tmp_path, capsys, monkeypatch):
