@@ -28,21 +28,19 @@ demo-loco: $(VENV)/.installed-video
 
 # XLA's optimiser takes half of a test's time and changes no meaning: `make test-slow`, which repeats
 # the comparisons with recorded numbers, has it. The longest files come first in the alphabet.
-test: export XLA_FLAGS += --xla_backend_optimization_level=0
+test: export XLA_FLAGS += --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+# OmegaConf tells its errors otherwise to what it takes for a debugger, as coverage looks like.
+test: export OC_CAUSE := 0
 test: lint
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(COUNTED)
+
+# `make test` that counts the lines which tests reach in their own processes (not in the programs
+# that they start). Tracing takes half of a test's time again.
+coverage:
+	$(MAKE) test COUNTED=--cov
 
 test-slow: lint gpu-check
 	$(RUN) -m pytest -m 'slow or golden' -n 2 --dist loadfile
-
-# Lines that the default tests reach in their own processes. The programs that they start are not
-# counted, so the tests of the command line are left out. Tracing takes half of a test's time again,
-# which `make test` is spared.
-coverage: export XLA_FLAGS += --xla_backend_optimization_level=0
-# OmegaConf tells its errors otherwise to what it takes for a debugger.
-coverage: export OC_CAUSE := 0
-coverage: $(VENV)/.installed-test
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/cli --cov
 
 # XLA's compiler for CUDA, which benchmarks/gpu_programs.py counts launches with; needs no card.
 GPU_CHECK := .cache/gpu-check

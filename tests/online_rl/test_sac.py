@@ -1,5 +1,7 @@
 """The agent on problems whose answers are known, and the order of one update."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -111,8 +113,11 @@ def test_remembers_what_only_the_first_state_told():
     assert (last * sign > 0.5).mean() > 0.95
 
 
-def plain_sgd(lr=1.0):
-    return SplitOptimiser(optax.sgd(lr), optax.sgd(lr))
+@functools.cache
+def plain_agent(**changes):
+    """The same one for the same changes, so that its update compiles once."""
+    step = SplitOptimiser(optax.sgd(0.1), optax.sgd(0.1))
+    return make_agent(optimisers=(step, step), **changes)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ def mixed_tape():
 
 
 def make_step(tape, **changes):
-    agent = make_agent(optimisers=(plain_sgd(0.1), plain_sgd(0.1)), **changes)
+    agent = plain_agent(**changes)
     learner = begin(agent)
     return agent, learner, *update(agent, learner, tape, jax.random.key(3))
 
