@@ -192,7 +192,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("overrides", nargs="*", help="of the configuration, as in key=value")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     ahead_of_time.prepare(loops_in_graphs=options.loops_in_graphs)
     results = read(options.json) if options.json and options.json.exists() else []
     known = {(figures.card, figures.dataset, figures.program): figures for figures in results}

@@ -8,11 +8,18 @@ from hydra.errors import HydraException
 
 from harness.errors import UserError
 
-_OPTIONS = (
-    *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run"),
-    *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
-    *("--experimental-rerun", "--info"),
+# Hydra's options: those without a value, and those with one, which may be the next argument.
+_SWITCHES = (
+    *("--help", "--hydra-help", "--version", "--resolve", "--run", "--multirun"),
+    "--shell-completion",
 )
+_VALUED = (
+    *("--cfg", "--package", "--config-path", "--config-name", "--config-dir"),
+    "--experimental-rerun",
+)
+#: Alone it shows everything.
+_INFO = "--info"
+_SHORT_VALUED = ("-c", "-p", "-cp", "-cn", "-cd")
 _FOLDER_OPTIONS = ("--config-path", "--config-dir")
 # Their values may hold anything a file's name can: the names of run directories have = and comma.
 _PATHS = (
@@ -27,35 +34,46 @@ _TEXTS = (
 
 
 def as_overrides(arguments: Sequence[str], flags: Sequence[str] = ()) -> list[str]:
-    """The arguments with `--seed 0` and `--seed=0` as `seed=0`, for the keys in `flags`, and with
-    paths and names quoted where Hydra would take them for its own grammar.
+    """The options and then the overrides, which may be typed in any order: argparse reads no more
+    overrides behind an option that follows some. For the keys in `flags`, `--seed 0` and `--seed=0`
+    are `seed=0`; paths and names are quoted where Hydra would take them for its own grammar.
 
     Raises UserError for an option that Hydra does not have, such as `--train.utd=0.1`.
     """
     many = not {"-m", "--multirun"}.isdisjoint(arguments)
-    overrides, rest = [], list(arguments)
+    options, overrides, rest = [], [], list(arguments)
     while rest:
         argument = rest.pop(0)
         option, equals, value = argument.partition("=")
         key = option.removeprefix("--")
         if key != option and key in flags and (equals or rest):
             overrides.append(f"{key}={value if equals else rest.pop(0)}")
-        elif key != option:
-            _check_option(option, key)
+        elif option.startswith("-"):
+            _check_option(option)
             value = os.path.expanduser(value) if option in _FOLDER_OPTIONS else value
-            overrides.append(option + equals + value)
+            options.append(option + equals + value)
+            if not equals and rest and _takes(option, rest[0]):
+                options.append(rest.pop(0))
         else:
             overrides.append(_literal(argument, many))
-    return overrides
+    return [*options, *overrides]
 
 
-def _check_option(option: str, key: str) -> None:
+def _check_option(option: str) -> None:
     # as argparse, which takes a beginning for the whole
-    if not any(known.startswith(option) for known in _OPTIONS):
+    known = any(one.startswith(option) for one in (*_SWITCHES, *_VALUED, _INFO))
+    if option.startswith("--") and not known:
         raise UserError(
-            f"{option} is no option: settings have no hyphens, as in {key}=<value>; let the command"
-            " of a wandb sweep end with ${args_no_hyphens} instead of ${args}"
+            f"{option} is no option: settings have no hyphens, as in {option[2:]}=<value>; let the"
+            " command of a wandb sweep end with ${args_no_hyphens} instead of ${args}"
         )
+
+
+def _takes(option: str, following: str) -> bool:
+    """Whether the argument `following` is the value of `option`."""
+    if option == "-i" or _INFO.startswith(option):
+        return "=" not in following and not following.startswith(("-", "~"))
+    return option in _SHORT_VALUED or any(one.startswith(option) for one in _VALUED)
 
 
 def _literal(override: str, many: bool) -> str:

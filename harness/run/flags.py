@@ -10,6 +10,9 @@ from harness.errors import UserError
 class Flags(argparse.ArgumentParser):
     """A parser that raises UserError; its `description` (a module's docstring) is shown as is."""
 
+    #: Files and names may stand on both sides of an option.
+    parse_args = argparse.ArgumentParser.parse_intermixed_args
+
     def __init__(self, description: str | None):
         super().__init__(
             description=description, formatter_class=argparse.RawDescriptionHelpFormatter

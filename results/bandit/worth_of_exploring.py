@@ -9,13 +9,12 @@ for good once the unseen arm's expected reward falls below a threshold; the best
 thresholds counts.
 """
 
-import argparse
-
 import jax.numpy as jnp
 import numpy as np
 
 from harness.configuration.composition import load_config
 from harness.configuration.schema import BanditConfig
+from harness.run.flags import Flags
 from harness.run.reporting import reported_errors
 from offline_world.bandit_task import ARMS, PULLS
 from programs.bandit import build_world
@@ -44,7 +43,7 @@ def worth_of_exploring(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Flags(__doc__)
     parser.add_argument("seeds", nargs="+", type=int)
     parser.add_argument("--folder", default="offline_world/ckpt/bandit")
     args = parser.parse_args()

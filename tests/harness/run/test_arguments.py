@@ -1,6 +1,7 @@
 """What people type, and what Hydra makes of it."""
 
 import pytest
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from harness.configuration.composition import load_config
@@ -63,6 +64,23 @@ def test_commas_separate_the_values_of_a_sweep():
     assert swept("env.dataset_path=choice(a,b)") == "env.dataset_path=choice(a,b)"
     # the names of run directories hold both
     assert swept("load_agent_path=runs/a=1,b=2/x") == "load_agent_path='runs/a=1,b=2/x'"
+
+
+def test_options_and_overrides_may_be_typed_in_any_order():
+    typed = [
+        *("seed=1", "--config-path", "configs/a=b", "train.utd=1", "-cn", "base", "-m"),
+        *("~task", "--info", "+x=2", "--cfg=job", "--info", "defaults", "run_dir=a b"),
+    ]
+    sorted_ = as_overrides(typed)
+    assert sorted_ == [
+        *("--config-path", "configs/a=b", "-cn", "base", "-m", "--info", "--cfg=job"),
+        *("--info", "defaults", "seed=1", "train.utd=1", "~task", "+x=2", "run_dir=a b"),
+    ]
+    arguments = get_args_parser().parse_args(sorted_)
+    assert (arguments.config_path, arguments.config_name, arguments.cfg) == (
+        *("configs/a=b", "base", "job"),
+    )
+    assert len(arguments.overrides) == 5
 
 
 def test_options(monkeypatch):

@@ -39,3 +39,13 @@ def test_mistakes_are_sentences(parser, arguments, sentence):
 def test_what_is_right_is_read(parser):
     options = parser.parse_args(["x", "--episodes=50", "--seed=4294967295"])
     assert (options.episodes, options.seed) == (50, 2**32 - 1)
+
+
+def test_files_stand_on_both_sides_of_an_option():
+    parser = Flags("What it does.")
+    parser.add_argument("runs", nargs="+")
+    parser.add_argument("--out")
+    options = parser.parse_args(["a", "b", "--out", "x", "c"])
+    assert (options.runs, options.out) == (["a", "b", "c"], "x")
+    with pytest.raises(UserError, match="the following arguments are required: runs"):
+        parser.parse_args(["--out", "x"])
