@@ -20,6 +20,7 @@ _VALUED = (
 #: Alone it shows everything.
 _INFO = "--info"
 _SHORT_VALUED = ("-c", "-p", "-cp", "-cn", "-cd")
+_SHORT = ("-h", "-r", "-m", "-sc", "-i", *_SHORT_VALUED)
 _FOLDER_OPTIONS = ("--config-path", "--config-dir")
 # Their values may hold anything a file's name can: the names of run directories have = and comma.
 _PATHS = (
@@ -52,7 +53,7 @@ def as_overrides(arguments: Sequence[str], flags: Sequence[str] = ()) -> list[st
             _check_option(option)
             value = os.path.expanduser(value) if option in _FOLDER_OPTIONS else value
             options.append(option + equals + value)
-            if not equals and rest and _takes(option, rest[0]):
+            if not equals and _takes(option, rest):
                 options.append(rest.pop(0))
         else:
             overrides.append(_literal(argument, many))
@@ -60,20 +61,26 @@ def as_overrides(arguments: Sequence[str], flags: Sequence[str] = ()) -> list[st
 
 
 def _check_option(option: str) -> None:
+    if not option.startswith("--"):
+        # a value may follow at once, as in -cnbase
+        if not option.startswith(_SHORT):
+            raise UserError(f"{option} is no option: see --help")
     # as argparse, which takes a beginning for the whole
-    known = any(one.startswith(option) for one in (*_SWITCHES, *_VALUED, _INFO))
-    if option.startswith("--") and not known:
+    elif not any(one.startswith(option) for one in (*_SWITCHES, *_VALUED, _INFO)):
         raise UserError(
             f"{option} is no option: settings have no hyphens, as in {option[2:]}=<value>; let the"
             " command of a wandb sweep end with ${args_no_hyphens} instead of ${args}"
         )
 
 
-def _takes(option: str, following: str) -> bool:
-    """Whether the argument `following` is the value of `option`."""
+def _takes(option: str, rest: Sequence[str]) -> bool:
+    """Whether the first of the arguments that follow is the value of `option`."""
     if option == "-i" or _INFO.startswith(option):
-        return "=" not in following and not following.startswith(("-", "~"))
-    return option in _SHORT_VALUED or any(one.startswith(option) for one in _VALUED)
+        return bool(rest) and "=" not in rest[0] and not rest[0].startswith(("-", "~"))
+    valued = option in _SHORT_VALUED or any(one.startswith(option) for one in _VALUED)
+    if valued and not rest:
+        raise UserError(f"{option} needs a value, as in {option} <value>")
+    return valued
 
 
 def _literal(override: str, many: bool) -> str:

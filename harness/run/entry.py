@@ -77,7 +77,7 @@ def program(
             # A missing login is told before anything is loaded, and leaves no directory behind.
             many = settings.mode == RunMode.MULTIRUN or len(configs) > 1
             check_settings(configs[0].wandb.mode, many_jobs=many)
-            config_name = str(settings.job.config_name)
+            config_name = str(settings.job.config_name).removesuffix(".yaml")
             with ExitStack() as open_:
                 runs = [
                     open_.enter_context(open_run(name, config, overrides, config_name, learns_from))

@@ -40,8 +40,8 @@ def run_name(
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    for override in sorted(parsed, key=lambda override: override.key_or_group):
-        key = override.key_or_group
+    # of a key given twice the last value counts
+    for key, override in sorted({each.key_or_group: each for each in parsed}.items()):
         if key not in _NAMED_ELSEWHERE and _is_own(key, relevant):
             parts.append(f"{key}={override.get_value_element_as_str()}")
     name = as_folder(",".join(parts)) or "default"

@@ -83,6 +83,20 @@ def test_options_and_overrides_may_be_typed_in_any_order():
     assert len(arguments.overrides) == 5
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-x", "seed=0"], "-x is no option: see --help"),
+        (["seed=0", "--config-name"], "--config-name needs a value, as in --config-name <value>"),
+        (["-cn"], "-cn needs a value"),
+    ],
+)
+def test_mistaken_options_are_sentences(arguments, sentence):
+    with pytest.raises(UserError, match=sentence):
+        as_overrides(arguments)
+    assert as_overrides(["-cnbase", "-h"]) == ["-cnbase", "-h"]
+
+
 def test_options(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert as_overrides(["--seed", "3", "--seed=4"], ["seed"]) == ["seed=3", "seed=4"]

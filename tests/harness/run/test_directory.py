@@ -38,6 +38,8 @@ def test_names_tell_siblings_apart():
         # as typed, and as a sweep passes it on
         (["debug=true", "train.alpha_lr=1e-5"], "base", "debug=True,train.alpha_lr=1e-05"),
         (["debug=True", "train.alpha_lr=1e-05"], "base", "debug=True,train.alpha_lr=1e-05"),
+        # the last value counts
+        (["train.utd=0.1", "seed=1", "train.utd=0.2"], "base", "train.utd=0.2"),
         ([], "base_no_ln", "base_no_ln"),
         ([], "base_markov", "default"),
         (
@@ -51,7 +53,7 @@ def test_names_tell_siblings_apart():
         assert run_name(overrides, name) == wanted
     world = ["ensemble.lr=1e-4", "collect.unc_quantile=0.9", "train.utd=1", "task=hopper_random"]
     assert run_name(world, "base", WORLD_MODEL_KEYS) == "ensemble.lr=0.0001"
-    long = [f"train.utd={number}" for number in range(40)]
+    long = [f"+env.kwargs.number{number}={number}" for number in range(40)]
     assert len(run_name(long, "base")) < 200
     assert run_name(long, "base") != run_name([*long, "train.gamma=0.9"], "base")
 

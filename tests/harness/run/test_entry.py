@@ -86,7 +86,7 @@ def test_a_run_its_repetition_and_its_change(folder):
     names = ("config.yaml", "environment.json", "finished.json", "lock")
     assert new == {f"{where}/{name}" for name in names}
 
-    again = run(folder, "seed=1")
+    again = run(folder, "seed=0", "--config-name", "base.yaml", "seed=1", "-cp", "configs/pendulum")
     assert again.returncode == 0
     assert "is finished, score 50;" in again.stdout and "utd" not in again.stdout
 
@@ -115,7 +115,7 @@ def test_a_path_may_hold_what_hydra_would_read_otherwise(folder):
         (["train.lr=1"], "train.critic_head_lr"),
         (["train.utd=0"], "train.utd=0.0 is out of range"),
         (["seed=2"], "seed 2 is unlucky"),
-        (["--config-name=nothing"], "nothing"),
+        (["--config-name=bse"], "configs/pendulum: did you mean 'base'?"),
         (["--config-path=configs/nowhere", "--config-name=base"], "nowhere"),
         (["--config-path=configs", "--config-name=offline_bandit"], "BanditConfig"),
         (["seed=[1"], "seed=[1"),
