@@ -18,8 +18,12 @@ _SIZES = {
     "train.grad_steps": 20,
     "model.memory.d_model": 16,
     "model.memory.d_hidden": 8,
+    # a second layer is half of what there is to compile
+    "model.memory.n_layers": 1,
     "model.head_d_hidden": 16,
+    "model.head_n_layers": 1,
     "model.d_hidden": 16,
+    "model.n_layers": 1,
     "model.num_critics": 3,
 }
 # The longest episode of a published dataset; own ones say theirs.

@@ -70,7 +70,7 @@ MISTAKES = [
     ("pendulum/base", "a=[1", ["'a=[1'"]),
     ("d4rl_loco/base", "task=hoper_random", ["'hoper_random'", "'hopper_random'"]),
     ("d4rl_loco/base_markov", "task=hopper_random", ["task=", "dataset_name="]),
-    ("pendulum/bas", "", ["'bas'"]),
+    ("pendulum/bas", "", ["there is no bas.yaml in", "configs/pendulum: did you mean 'base'?"]),
 ]
 
 
