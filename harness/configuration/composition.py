@@ -162,10 +162,9 @@ def _missing_file(error: MissingConfigException) -> str:
         )
     if error.options is None:
         # the file that --config-name names
-        if found := re.search(r"provider=main, path=file://(.+)", str(error)):
-            folder = Path(found[1])
-            names = [path.stem for path in folder.glob("*.yaml")]
-            return f"there is no {missing}.yaml in {folder}: {_nearest(missing, names)}"
+        found = re.search(r"provider=main, path=file://(.+)", str(error))
+        if found and (names := [path.stem for path in Path(found[1]).glob("*.yaml")]):
+            return f"there is no {missing}.yaml in {found[1]}: {_nearest(missing, names)}"
         return " ".join(str(error).split()).rstrip(".")
     return f"there is no {group} {name!r}: {_nearest(name, error.options)}"
 
