@@ -53,15 +53,24 @@ def best_of(records: Sequence[RunRecord], keys: Sequence[str], tuned: str) -> li
     """For each setting of `keys` the runs with the value of `tuned` that ends best.
 
     What counts is the return over all test bandits, the last evaluations' mean averaged over
-    seeds: so the paper chooses the memory's learning rate for each penalty. Raises UserError for a
-    key that a run lacks.
+    seeds: so the paper chooses the memory's learning rate for each penalty. Values of fewer seeds
+    than another has are left out, which is said. Raises UserError for a key that a run lacks.
     """
     candidates: dict[str, list[list[RunRecord]]] = {}
     for runs in by_setting(records, settings(records, [*keys, tuned])).values():
-        setting = ", ".join(str(runs[0].config[key]) for key in keys)
+        setting = ", ".join(f"{key}={runs[0].config[key]}" for key in keys)
         candidates.setdefault(setting, []).append(runs)
-    best = (max(of_setting, key=_return_at_end) for of_setting in candidates.values())
-    return [record for runs in best for record in runs]
+    best = []
+    for setting, of_setting in candidates.items():
+        most = max(map(len, of_setting))
+        for runs in of_setting:
+            if len(runs) < most:
+                print(
+                    f"note: {setting}: {tuned}={runs[0].config[tuned]} has {len(runs)} of {most}"
+                    " seeds, so it is not compared"
+                )
+        best += max((runs for runs in of_setting if len(runs) == most), key=_return_at_end)
+    return best
 
 
 def _return_at_end(records: Sequence[RunRecord]) -> float:

@@ -134,14 +134,18 @@ def test_runs_that_differ_in_another_key_are_not_averaged(tmp_path):
         draw_study([runs[0], runs[0]], [PENALTY], tmp_path)
 
 
-def test_each_setting_is_shown_with_the_rate_that_ends_best(tmp_path):
+def test_each_setting_is_shown_with_the_rate_that_ends_best(tmp_path, capsys):
     scales = {(0.0, 3e-6): (0.9, 0.7), (0.0, 1e-5): (1.0, 0.5), (0.5, 3e-6): (0.1, 0.2)}
+    # a lucky seed alone is no better rate
+    scales[0.5, 1e-6] = (1.0,)
     for (penalty, rate), of_seeds in scales.items():
         for seed, scale in enumerate(of_seeds):
             write_agent(tmp_path / f"{penalty}_{rate}_{seed}", seed, penalty, rate, scale)
     best = best_of(find_runs([str(tmp_path)], *PANELS.values()), [PENALTY], "train.enc_lr")
     names = {record.path.name for record in best}
     assert names == {"0.0_3e-06_0", "0.0_3e-06_1", "0.5_3e-06_0", "0.5_3e-06_1"}
+    left_out = "note: collect.penalty_coef=0.5: train.enc_lr=1e-06 has 1 of 2 seeds"
+    assert left_out in capsys.readouterr().out
     with pytest.raises(UserError, match="has no key 'train.lr'"):
         best_of(best, [PENALTY], "train.lr")
 
