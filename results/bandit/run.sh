@@ -5,7 +5,7 @@
 #     bash results/bandit/run.sh published <bandit.pkl>    on the published file
 #     bash results/bandit/run.sh shipped                   on offline_world/data/bandit.npz
 #
-# A quarter of an hour a run on one core: start one command pinned to each core. Each finished run
+# Half an hour a run on one core: start one command pinned to each core. Each finished run
 # leaves its configuration and the evaluations of its metrics in results/bandit/<data>/<rate>/
 # <penalty>_<seed>. Started again, the script goes on where it was stopped.
 set -eu
