@@ -97,7 +97,8 @@ def test_interruptions_change_no_number(trained):
     assert read_rows(trained / "damaged/earlier/1/metrics.jsonl") == logged
 
     # the newest checkpoint is damaged: the one before leads to the same end
-    newest = max(file.parent for file in (run / "checkpoint").glob("*/manifest.json"))
+    # (of another one the kill may have left a part, which is named .unfinished)
+    newest = max((run / "checkpoint").glob("*-step*[0-9]"))
     (newest / "state.npz").write_bytes((newest / "state.npz").read_bytes()[:999])
     told = succeed(trained, "offline_cont.py", *AGENT, "run_dir=interrupted")
     assert f"{newest.name} is damaged (state.npz has 999 bytes instead of" in told
