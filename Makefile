@@ -40,7 +40,7 @@ coverage:
 	$(MAKE) test COUNTED=--cov
 
 test-slow: lint gpu-check
-	$(RUN) -m pytest -m 'slow or golden' -n 2 --dist loadfile
+	$(RUN) -m pytest -m 'slow or golden' -n 2 --dist loadfile --no-loadscope-reorder
 
 # XLA's compiler for CUDA, which benchmarks/gpu_programs.py counts launches with; needs no card.
 GPU_CHECK := .cache/gpu-check
