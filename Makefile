@@ -26,8 +26,9 @@ demo-loco: $(VENV)/.installed-video
 	$(call stage,evaluation,evaluate.py $(LOCO_RUN) --episodes 20 --video $(LOCO_RUN)/film.mp4)
 	@echo "curves $(LOCO_RUN)/plots/learning.png"
 
-# XLA's optimiser takes half of a test's time and changes no meaning: `make test-slow`, which repeats
-# the comparisons with recorded numbers, has it. The longest files come first in the alphabet.
+# XLA's optimiser and fusion emitters take most of a test's time and change no meaning: `make test-slow`,
+# which repeats the comparisons with recorded numbers, has them. The longest files come first in the
+# alphabet.
 test: export XLA_FLAGS += --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 # OmegaConf tells its errors otherwise to what it takes for a debugger, as coverage looks like.
 test: export OC_CAUSE := 0
@@ -35,7 +36,7 @@ test: lint
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(COUNTED)
 
 # `make test` that counts the lines which tests reach in their own processes (not in the programs
-# that they start). Tracing takes half of a test's time again.
+# that they start).
 coverage:
 	$(MAKE) test COUNTED=--cov
 

@@ -18,7 +18,7 @@ _SIZES = {
     "train.grad_steps": 20,
     "model.memory.d_model": 16,
     "model.memory.d_hidden": 8,
-    # a second layer is half of what there is to compile
+    # a second layer is more to compile, and no other part
     "model.memory.n_layers": 1,
     "model.head_d_hidden": 16,
     "model.head_n_layers": 1,

@@ -10,7 +10,8 @@ from harness.log.wandb_settings import server_mode
 
 
 def _wandb(opening: Opening) -> Sink | None:
-    return WandbRun(opening) if server_mode(opening.config.wandb.mode) != "disabled" else None
+    mode = server_mode(opening.config.wandb.mode)
+    return WandbRun(opening, mode) if mode != "disabled" else None
 
 
 #: Each is opened anew for a run, and closed, in this order; None stays out of this run.

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from harness.errors import first_line
 from harness.log.metrics import STEP
 from harness.log.sink import Opening, Sink
-from harness.log.wandb_settings import project, run_id, server_mode
+from harness.log.wandb_settings import project, run_id
 from harness.run.directory import RunDirectory
 
 # A server that cannot be reached must cost a run seconds, at its start and at its end.
@@ -28,7 +28,8 @@ class WandbRun(Sink):
     #: Those that are open in this process, which share wandb's service.
     _live: ClassVar[list["WandbRun"]] = []
 
-    def __init__(self, opening: Opening):
+    def __init__(self, opening: Opening, mode: str):
+        """`mode` is what `wandb_settings.server_mode` says, and not "disabled"."""
         run, config = opening.run, opening.config
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
@@ -40,12 +41,11 @@ class WandbRun(Sink):
         self._lost = (ConnectionError, mailbox.HandleAbandonedError, mailbox.MailboxClosedError)
         self._failures = (wandb.errors.Error, OSError, TimeoutError, *self._lost)
         self._run: Any = None
-        self._mode = server_mode(config.wandb.mode)
         # what the first has found out about the network holds for those beside it
-        mode = self._live[0]._mode if self._live else self._mode
+        self._mode = self._live[0]._mode if self._live else mode
         attempts = ["offline"] * _LOCAL_ATTEMPTS
-        if mode != "offline":
-            attempts.insert(0, mode)
+        if self._mode != "offline":
+            attempts.insert(0, self._mode)
         last: Exception = TimeoutError("there was no attempt")
         for attempt in attempts:
             try:

@@ -39,7 +39,8 @@ def as_overrides(arguments: Sequence[str], flags: Sequence[str] = ()) -> list[st
     overrides behind an option that follows some. For the keys in `flags`, `--seed 0` and `--seed=0`
     are `seed=0`; paths and names are quoted where Hydra would take them for its own grammar.
 
-    Raises UserError for an option that Hydra does not have, such as `--train.utd=0.1`.
+    Raises UserError for an option that Hydra does not have, such as `--train.utd=0.1`, and for one
+    without its value.
     """
     many = not {"-m", "--multirun"}.isdisjoint(arguments)
     options, overrides, rest = [], [], list(arguments)

@@ -28,15 +28,15 @@ world() {
 }
 # kept <setting> <program> <arguments>: trains, and keeps the evaluations of finished runs
 kept() {
-    local setting=$1 folder kept
+    local setting=$1 folder copy
     shift
     run "$@" --config-path=configs/loco_small run_root="runs/loco/$setting"
     for folder in "runs/loco/$setting"/*/"$dataset"/*/seed*; do
-        kept=results/loco/$dataset/${setting}_${folder##*/seed}
-        [ -e "$folder/finished.json" ] && [ ! -e "$kept/values.json" ] || continue
-        "$python" results/thin.py "$folder" --out "${kept%/*}" --name "${kept##*/}" ||
+        copy=results/loco/$dataset/${setting}_${folder##*/seed}
+        [ -e "$folder/finished.json" ] && [ ! -e "$copy/values.json" ] || continue
+        "$python" results/thin.py "$folder" --out "${copy%/*}" --name "${copy##*/}" ||
             failed+=("$folder")
-        "$python" eval_values.py "$folder" && cp "$folder/values.json" "$kept" ||
+        "$python" eval_values.py "$folder" && cp "$folder/values.json" "$copy" ||
             failed+=("values of $folder")
     done
 }
