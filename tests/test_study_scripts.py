@@ -23,15 +23,16 @@ PROGRAMS = {
     "offline_markov.py": (),
     "offline_bandit.py": (),
 }
+#: Of a finished run, which the figures' script keeps.
+FINISHED = "runs/studies/offline_cont/pendulum-random-v1/default/seed0/config.yaml"
 
 
-def commands(folder: Path, *script: str) -> list[list[str]]:
-    """What the script would start in `folder`, one list of arguments each."""
+def commands(folder: Path, script: str, *, there: str = FINISHED) -> list[list[str]]:
+    """What the script would start in `folder`, one list of arguments each, if a file is `there`."""
     shutil.copytree(ROOT / "results", folder / "results", ignore=all_but_scripts)
-    # of a finished run, which the figures' script keeps
-    finished = folder / "runs/studies/offline_cont/pendulum-random-v1/default/seed0/config.yaml"
-    finished.parent.mkdir(parents=True)
-    finished.touch()
+    file = folder / there
+    file.parent.mkdir(parents=True)
+    file.touch()
     recorder, record = folder / "python", folder / "commands"
     recorder.write_text(f"""#!/bin/sh
         for word in "$@"; do echo "$word"; done >> {record}
@@ -39,7 +40,8 @@ def commands(folder: Path, *script: str) -> list[list[str]]:
     """)
     recorder.chmod(0o755)
     variables = {"PYTHON": str(recorder), "D4RL_DATASET_DIR": str(folder), "SEEDS": "0"}
-    subprocess.run(["bash", *script], cwd=folder, env=os.environ | variables, check=True)
+    words = ["bash", *shlex.split(script)]
+    subprocess.run(words, cwd=folder, env=os.environ | variables, check=True)
     return [each.split("\n") for each in record.read_text().rstrip("\n").split("\n\n")]
 
 
@@ -68,13 +70,35 @@ def composed(program: str, arguments: list[str]):
     ],
 )
 def test_every_command_is_understood(tmp_path, script, agents):
-    asked = commands(tmp_path, *shlex.split(script))
+    asked = commands(tmp_path, script)
     assert all((ROOT / program).exists() for program, *_ in asked)
     settings = [
         (program, composed(program, arguments))
         for program, *arguments in asked
         if program in PROGRAMS
     ]
-    trained = [config for program, config in settings if not program.startswith("offline_world")]
+    trained = [config for program, config in settings if not is_world(program)]
     assert len(trained) == agents
     assert len({str(config) for config in trained}) == len(trained), "one setting twice"
+
+
+@pytest.mark.parametrize(
+    ("script", "kept", "seeds"),
+    [
+        ("loco/run_studies.sh r 0", "loco/r/base_0/values.json", 12 * ["+seeds=[0]"]),
+        (
+            "loco/run_studies.sh r 0 1",
+            "loco/r/base_0/values.json",
+            ["+seeds=[1]", *12 * ["+seeds=[0,1]"]],
+        ),
+        ("bandit/run.sh shipped", "bandit/shipped/3e-6/0_0/metrics.jsonl", 3 * ["seed=0"]),
+    ],
+)
+def test_what_is_kept_is_not_trained_again(tmp_path, script, kept, seeds):
+    asked = commands(tmp_path, f"results/{script}", there=f"results/{kept}")
+    agents = [args for program, *args in asked if program in PROGRAMS and not is_world(program)]
+    assert [arg for args in agents for arg in args if "seed" in arg] == seeds
+
+
+def is_world(program: str) -> bool:
+    return program.startswith("offline_world")

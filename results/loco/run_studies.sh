@@ -8,29 +8,34 @@
 # The seeds of a setting are trained in one process, at 0.6 to 0.7 of the cost of one after the other,
 # which is half an hour each on one core. The datasets are those of make_dataset.py and
 # results/loco/iterated_data.sh. Run it again after an interruption, with other seeds or the same:
-# finished runs are skipped and cut ones go on. Two datasets may run side by side.
+# what results/loco has already is skipped and cut runs go on. Two datasets may run side by side.
 set -u
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python} dataset=$1
 shift
 (($#)) || set -- 0 1 2
-seeds=$(
-    IFS=,
-    echo "[$*]"
-)
+seeds=("$@")
 failed=()
 
+# run <seed,seed> <program> <arguments>
 run() {
-    "$python" "$@" dataset_name="$dataset" +seeds="$seeds" wandb.mode=disabled || failed+=("$*")
+    "$python" "${@:2}" dataset_name="$dataset" +seeds="[$1]" wandb.mode=disabled ||
+        failed+=("${*:2}")
 }
 world() {
-    run offline_world/cont_ensemble.py --config-path=../configs/loco_small "$@" run_root=runs/loco
+    local IFS=,
+    run "${seeds[*]}" offline_world/cont_ensemble.py --config-path=../configs/loco_small "$@" \
+        run_root=runs/loco
 }
 # kept <setting> <program> <arguments>: trains, and keeps the evaluations of finished runs
 kept() {
-    local setting=$1 folder copy
+    local setting=$1 missing='' seed folder copy
     shift
-    run "$@" --config-path=configs/loco_small run_root="runs/loco/$setting"
+    for seed in "${seeds[@]}"; do
+        [ -e "results/loco/$dataset/${setting}_$seed/values.json" ] || missing+=,$seed
+    done
+    [ "$missing" ] || return 0
+    run "${missing#,}" "$@" --config-path=configs/loco_small run_root="runs/loco/$setting"
     for folder in "runs/loco/$setting"/*/"$dataset"/*/seed*; do
         copy=results/loco/$dataset/${setting}_${folder##*/seed}
         [ -e "$folder/finished.json" ] && [ ! -e "$copy/values.json" ] || continue
