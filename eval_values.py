@@ -1,7 +1,7 @@
 """Hold the Q-values of finished runs against what their policies really earn.
 
     python eval_values.py runs/offline_cont/pendulum-random-v1/default/seed0
-    python eval_values.py runs/loco/*/base/seed* --states 200
+    python eval_values.py runs/loco/base/offline_cont/*/default/seed* --states 200
 
 Each policy starts in states of its dataset and acts in the true environment. Prints a line a run,
 and leaves values.json and plots/values.{pdf,png,npz} in its directory.

@@ -68,6 +68,10 @@ def test_an_install_away_from_the_checkout_is_refused(tmp_path):
     assert described.returncode == 0
 
 
+def test_the_front_door_is_short():
+    assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 200
+
+
 def test_versions_agree():
     version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())

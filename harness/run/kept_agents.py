@@ -4,7 +4,6 @@ from pathlib import Path
 
 from harness.configuration.schema import ProgramConfig
 from harness.run.directory import RunDirectory
-from harness.run.finished import place
 
 
 def keep_agents(config: ProgramConfig, run: RunDirectory) -> None:
@@ -22,9 +21,6 @@ def keep_agents(config: ProgramConfig, run: RunDirectory) -> None:
     home = Path(config.save_agent_root).expanduser() / folder
     for name in map(Path, run.finished.files):
         if name.name == run.agent.name:
-            agent, copy = run.path / name, home / name.parent
-            checkpoint.copy(agent, copy)
-            # what stands beside the networks, such as the origin of the states
-            for file in filter(Path.is_file, agent.iterdir()):
-                place(file, copy / file.name)
+            copy = home / name.parent
+            checkpoint.copy(run.path / name, copy)
             print(f"agent kept in {copy}", flush=True)
