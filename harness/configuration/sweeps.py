@@ -13,8 +13,8 @@ from harness.errors import UserError
 
 _ENCODER_RATES = "3e-7,1e-6,3e-6,1e-5,3e-5,1e-4"
 
-#: Published values, but those of `markov_rates` and for `enc_lr` are ours. `rates` moves both encoders of the recurrent agent together, `markov_rates`
-#: both networks of the agent without memory; `enc_lr` is the bandit's.
+#: Published values, but the last two are ours. `rates` moves both encoders of the recurrent agent
+#: together, `markov_rates` both networks of the agent without memory; `enc_lr` is the bandit's.
 SWEEPS: dict[str, dict[str, str]] = {
     "unc_quantile": {"collect.unc_quantile": "0.9,0.99,0.999,1.0"},
     "penalty_coef": {"collect.penalty_coef": "0.0,0.04,0.2,1.0,5.0"},
