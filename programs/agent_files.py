@@ -75,10 +75,14 @@ def _words(origin: Origin | None) -> str:
 
 
 def rescue_agent(
-    name: str, agent: AbstractAgent[Learner], learner: Learner, origin: Origin | None = None
+    run: Path, agent: AbstractAgent[Learner], learner: Learner, origin: Origin | None = None
 ) -> None:
-    """Saves the agent of a run whose directory is lost, where there is a place, and says where."""
+    """Saves the agent of a run whose directory is lost, where there is a place, and says where.
+
+    Other runs may be lost with it: what their directories are called tells them apart.
+    """
     step = int(learner.updates)
+    name = "-".join(part for part in run.parts[-4:] if part != run.anchor)
     for home in (Path(), Path.home(), Path(tempfile.gettempdir())):
         try:
             folder = (home / f"rescued-{name}").absolute()

@@ -123,7 +123,7 @@ def train_agent(config: BanditConfig, run: RunDirectory) -> None:
         evaluate=make_bandit_test(config, agent, world),
         inspect=make_inspect(agent)(update_many, config.seed, {}),
         save=make_save(config, run),
-        rescue=lambda state: rescue_agent(run.path.name, agent, state.learner),
+        rescue=lambda state: rescue_agent(run.path, agent, state.learner),
     )
     learner, plot = train(Member(config=config, run=run, state=state, parts=parts), bandit_plot)
     finish_run(config, run, agent, learner, plot)

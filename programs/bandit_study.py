@@ -9,6 +9,7 @@ their rollouts and tests too are one program.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -129,8 +130,7 @@ def _rescue(configs: Sequence[BanditConfig], agent: DQNAgent, state: loop.TrainS
     for config, learner in zip(
         configs, taken_apart(state.learner.stacked, len(configs)), strict=True
     ):
-        name = f"study-{config.collect.penalty_coef:g}_{config.seed}"
-        rescue_agent(name, agent, learner)
+        rescue_agent(Path(config.run_dir or ""), agent, learner)
 
 
 def stack_states(states: Sequence[loop.TrainState]) -> loop.TrainState:

@@ -108,9 +108,7 @@ def train_agents(
                 evaluate=make_score(play, task, config.seed, run.plots),
                 inspect=inspect_of(update_many, config.seed, built.figures()),
                 save=make_save(config, run),
-                rescue=lambda state: rescue_agent(
-                    run.path.name, agent, state.learner, dataset.origin
-                ),
+                rescue=lambda state: rescue_agent(run.path, agent, state.learner, dataset.origin),
                 begin=begin,
             )
             return Member(config=config, run=run, state=state, parts=parts)

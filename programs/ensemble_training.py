@@ -26,7 +26,7 @@ from harness.randomness import ensemble_keys
 from harness.run import checkpoint
 from harness.run.directory import RunDirectory
 from harness.run.failures import Failures
-from harness.run.finished import place
+from harness.run.finished import is_foreign, place
 from harness.run.interrupts import deferred
 from harness.run.timer import Every
 from offline_world.checkpoint import save_ensemble
@@ -140,6 +140,7 @@ def fit_and_save(
     `score` is the name under which the holdout's is logged, `statistics` those of a continuous
     ensemble's scaler.
     """
+    _require_free(run, path)
     state = FitState.begin(settings, ensemble)
     saved = checkpoint.restore(run.checkpoint, state)
     if saved is not None:
@@ -172,6 +173,8 @@ def fit_and_save(
         save_ensemble(kept, state.best, statistics)
         record = write_record(kept, int(state.epoch))
         copies = {kept: path, record: record_path(path)}
+        # another training may have ended in the meantime
+        _require_free(run, path)
         for file, copy in copies.items():
             place(file, copy)
         plot = ensemble_plot(run.metrics, run.plots / "ensemble.png", config.dataset_name)
@@ -181,3 +184,13 @@ def fit_and_save(
     figures = {"best": float(best[0]), "median": float(np.median(best))}
     run.finish([kept, record], objective=figures["best"], copies=copies, **figures)
     return state.best
+
+
+def _require_free(run: RunDirectory, path: Path) -> None:
+    """Raise UserError if the run would replace a world model that it has not made."""
+    if is_foreign(run.path, path):
+        raise UserError(
+            f"{path} is there already, and {run.path} did not make it: agents can use it as it is;"
+            " to train another, move it away, or give another folder here and to the agent"
+            " (ensemble.save_dir, of the bandit collect.save_dir)"
+        )

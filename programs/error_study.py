@@ -14,7 +14,7 @@ from figures.error_quantiles import step_medians
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
-from harness.run.finished import place
+from harness.run.finished import is_foreign, place, put_aside
 from harness.run.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
 from programs.training_record import trained_epochs
@@ -68,6 +68,8 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     arrays["epochs"] = np.full((1, logged.rewards.shape[1]), epochs or np.nan, np.float32)
     kept = run.path / path.name
     save_errors(kept, arrays)
+    if is_foreign(run.path, path):
+        print(f"note: another run made {path}: it is now {put_aside(path).name}", flush=True)
     place(kept, path)
     medians = step_medians(arrays["rmse"])
     median = {

@@ -19,9 +19,9 @@ from harness.run.leaves import as_leaf, form, is_data, named_leaves
 from harness.run.manifest import DamagedError, Sealed, read_manifest, verify
 from harness.run.rings import Ring, Segment, place_block
 from harness.run.saver import KEPT, STATE, Saver
-from harness.run.shelf import copy
+from harness.run.shelf import copy, same
 
-__all__ = ["Ring", "Saver", "copy", "exists", "notes", "restore", "save"]
+__all__ = ["Ring", "Saver", "copy", "exists", "notes", "restore", "same", "save"]
 
 _OTHER_RUN = "move its run directory away or give run_dir=<folder>"
 

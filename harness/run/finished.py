@@ -2,11 +2,11 @@
 
 import filecmp
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +123,25 @@ def _tails(path: Path) -> Iterator[Path]:
 
 
 def place(file: Path, target: Path) -> None:
-    """Makes `file` appear also at `target`, replacing what is there; linked where that is possible,
-    because an ensemble has up to 100 MB."""
+    """Copies `file` to `target`, replacing what is there.
+
+    No link: who writes another file to `target` in place (cp, wget) must not change the run's own.
+    """
     with atomic_write(target) as temporary:
-        try:
-            os.link(file, temporary)
-        except OSError:
-            shutil.copyfile(file, temporary)
+        shutil.copyfile(file, temporary)
+
+
+def is_foreign(run: Path, target: Path) -> bool:
+    """Whether `target` is there and neither the run nor an earlier one in its folder made it."""
+    return target.exists() and not any(
+        filecmp.cmp(own, target, shallow=False) for own in run.rglob(target.name)
+    )
+
+
+def put_aside(target: Path) -> Path:
+    """Gives `target` the first name that is free, `<name>.before-<n>`, and returns it."""
+    aside = (target.with_name(f"{target.name}.before-{number}") for number in count(1))
+    return target.rename(next(path for path in aside if not path.exists()))
 
 
 def renew_copies(run: Path, record: Finished) -> list[str]:

@@ -18,6 +18,9 @@ from harness.run.naming import as_folder, changed_keys, run_name
 from harness.run.provenance import describe_environment
 from harness.run.records import read_settings, record_or_note
 
+#: What a run directory has before anything is computed. wandb's folder is no result without rows.
+_AT_THE_START = {"lock", "config.yaml", "environment.json", "inputs.json", "wandb"}
+
 
 @contextmanager
 def open_run(
@@ -31,7 +34,7 @@ def open_run(
 
     `overrides` are those of the command line, which name the run; `relevant` are the keys and
     groups that its program learns from, None for all. Raises UserError when the directory is in
-    use, holds another run, or is not a run's. A new run that ends with a UserError before it logged
+    use, holds another run, or is not a run's. A new run that ends with a UserError before it made
     anything leaves no folder behind.
     """
     path = run_path(program, config, overrides, config_name, relevant)
@@ -63,7 +66,7 @@ def open_run(
         yield run
     except UserError:
         # the directory may have been moved away while its run went on
-        if made and path.exists() and not (path / "metrics.jsonl").exists():
+        if made and path.exists() and not _has_results(path):
             _remove(path, made)
         raise
     finally:
@@ -125,6 +128,14 @@ def _write_environment(file: Path, program: str, config: ProgramConfig) -> None:
         sessions = sessions if isinstance(sessions, list) else []
         environment["earlier_sessions"] = [*sessions, earlier]
     write_text(file, json.dumps(environment, indent=2) + "\n")
+
+
+def _has_results(path: Path) -> bool:
+    """Whether there is a file that a run makes once it has begun, such as a checkpoint."""
+    return any(
+        file.is_file() and file.relative_to(path).parts[0] not in _AT_THE_START
+        for file in path.rglob("*")
+    )
 
 
 def _remove(path: Path, made: Sequence[Path]) -> None:

@@ -98,6 +98,13 @@ def copy(source: Path | str, directory: Path | str) -> Path:
     return target
 
 
+def same(one: Path | str, other: Path | str) -> bool:
+    """Whether the newest checkpoints of two folders are there, sound and equal."""
+    newest = [checkpoints(Path(folder))[-1:] for folder in (one, other)]
+    contents = [_content(saved.path) for found in newest for saved in found]
+    return len(contents) == 2 and None not in contents and contents[0] == contents[1]
+
+
 def _content(checkpoint: Path) -> dict[str, Any] | None:
     """The seals of a sound checkpoint's files, None of a damaged one's."""
     try:

@@ -1,5 +1,7 @@
 """Saved agents: what is refused at load, and where they go when their run's directory is lost."""
 
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -36,7 +38,8 @@ def test_an_agent_is_rescued_where_there_is_a_place(tmp_path, agent, learner, mo
     monkeypatch.chdir(gone)
     # where the program was started is lost as well
     gone.rmdir()
-    rescue_agent("run", agent, learner)
-    assert f"is rescued in {home}/rescued-run:" in capsys.readouterr().err
-    loaded = load_agent(home / "rescued-run", agent, agent.init(jax.random.key(1)))
+    rescue_agent(Path("/data/runs/offline_cont/hopper/default/seed0"), agent, learner)
+    rescued = home / "rescued-offline_cont-hopper-default-seed0"
+    assert f"is rescued in {rescued}:" in capsys.readouterr().err
+    loaded = load_agent(rescued, agent, agent.init(jax.random.key(1)))
     assert eqx.tree_equal(agent.networks(loaded), agent.networks(learner))

@@ -112,6 +112,20 @@ def test_what_a_run_depends_on_may_not_change_once_it_has_a_checkpoint(tmp_path)
     assert inputs == {model.name: {"path": str(model), "sha256": digest}}
 
 
+@pytest.mark.parametrize(
+    ("made", "stays"), [("member/checkpoint/0/state.npz", True), ("wandb/offline-run/files", False)]
+)
+def test_a_new_run_that_fails_keeps_what_it_made(tmp_path, made, stays):
+    with (
+        pytest.raises(UserError, match="the disk is full"),
+        open_run("bandit_study", config_in(tmp_path / "new/run")) as run,
+    ):
+        (run.path / made).parent.mkdir(parents=True)
+        (run.path / made).touch()
+        raise UserError("the disk is full")
+    assert (run.path / made).exists() == (tmp_path / "new").exists() == stays
+
+
 def test_foreign_and_broken_directories_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with (

@@ -9,7 +9,7 @@ from harness.configuration.composition import load_config
 from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
 from harness.run.directory import EARLIER
-from harness.run.finished import place, renew_copies
+from harness.run.finished import is_foreign, place, put_aside, renew_copies
 from harness.run.opening import open_run
 from harness.run.records import read_settings
 
@@ -53,11 +53,23 @@ def test_what_is_also_kept_elsewhere_is_put_back_and_compared(model):
         f"models/model.eqx was gone: put back from {run}/model.eqx"
     ]
     assert copy.read_text() == "weights"
-    # written as every file is, beside and then renamed: the run's own is another file
-    place(model / "run/config.yaml", copy)
+    # as cp and wget do, in place: the run's own is another file
+    copy.write_text("other weights")
     (told,) = renew_copies(run, finished_in(run))
     assert told.startswith("warning: models/model.eqx is not what this run made")
     assert (run / "model.eqx").read_text() == "weights"
+
+
+def test_what_others_made_is_told_from_what_the_run_made(model):
+    copy, run = model / "models/model.eqx", model / "run"
+    assert not is_foreign(run, copy) and not is_foreign(run, model / "models/none.eqx")
+    with open_run("cont_ensemble", config_in("run", "restart=true")):
+        assert not is_foreign(run, copy), "an earlier training of this run"
+    copy.write_text("downloaded")
+    assert is_foreign(run, copy)
+    assert [put_aside(copy).name, copy.exists()] == ["model.eqx.before-1", False]
+    copy.write_text("another")
+    assert put_aside(copy).name == "model.eqx.before-2"
 
 
 def test_a_finished_run_is_never_trained_over(model):
