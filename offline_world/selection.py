@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from catalogue.uncertainty import UNCERTAINTIES, Measure
 from harness.errors import UserError
+from harness.log.compiling import announced
 from offline_world.criterion import Criterion, holdout_scores
 from offline_world.modules import Ensemble
 
@@ -40,7 +41,8 @@ def row_uncertainties(
     count = inputs.shape[0]
     batches = jnp.pad(inputs, ((0, -count % ROWS_AT_ONCE), (0, 0)))
     batches = batches.reshape(-1, ROWS_AT_ONCE, inputs.shape[1])
-    measured = eqx.filter_jit(uncertainties_of)(ensemble, batches, UNCERTAINTIES[unc_type])
+    measure = announced("the uncertainty of the dataset's rows", eqx.filter_jit(uncertainties_of))
+    measured = measure(ensemble, batches, UNCERTAINTIES[unc_type])
     return np.asarray(measured).reshape(-1)[:count]
 
 

@@ -17,6 +17,7 @@ from harness.checkout import script_command
 from harness.configuration.schema import BanditConfig
 from harness.errors import UserError
 from harness.log import metrics
+from harness.log.compiling import announced
 from harness.log.metrics_file import read_rows
 from harness.randomness import Purpose, ensemble_keys, key_at
 from harness.run.directory import RunDirectory
@@ -134,7 +135,7 @@ def make_bandit_test(
 ) -> Evaluate[DQNLearner]:
     """The loop's `evaluate`: greedy play on the test bandits and in the reward ensemble, and what
     the features still tell."""
-    test, histories = eqx.filter_jit(test_agent), no_history()
+    test, histories = announced("the tests", eqx.filter_jit(test_agent)), no_history()
 
     def run(learner: DQNLearner, step: int) -> dict[str, float]:
         key = key_at(config.seed, Purpose.EVALUATE, step)

@@ -24,6 +24,7 @@ from experience.replay import TapeReplay
 from figures.bandit_progress import bandit_plot
 from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log import metrics
+from harness.log.compiling import announced
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory
@@ -155,6 +156,8 @@ def collect_of_all(
 
         return eqx.filter_vmap(one)(*frozen, replays)
 
+    together = announced("the imagined rollouts of all agents", together)
+
     def run(learner, replays, round_):
         keys = _keys(configs, lambda seed: key_at(seed, Purpose.COLLECT, round_))
         replays, statistics = together((learner.stacked, worlds, keys), replays)
@@ -183,6 +186,7 @@ def updates_of_all(
         learner, figures = eqx.filter_vmap(one, in_axes=axes)(*frozen, learners.stacked)
         return Learners.together(learner), figures
 
+    together = announced("the update of all agents", together)
     purposes = Purpose.SAMPLE, Purpose.UPDATE
     keys = [_keys(configs, lambda seed, p=p: key_for(seed, p)) for p in purposes]
 
@@ -205,6 +209,8 @@ def evaluate_of_all(
             return test_agent(agent, learner, world, histories, key, **counts)
 
         return eqx.filter_vmap(one)(learner, worlds, keys)
+
+    together = announced("the tests of all agents", together)
 
     def run(learner, step):
         keys = _keys(configs, lambda seed: key_at(seed, Purpose.EVALUATE, step))

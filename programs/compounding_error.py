@@ -12,6 +12,7 @@ from experience.data.rows import Dataset
 from experience.histories import histories_of
 from experience.real.oracle import Oracle
 from experience.tasks import Task
+from harness.log.compiling import announced
 from harness.run.pieces import Keep, at_once
 from offline_world.world import World
 
@@ -101,6 +102,7 @@ def imagine(
 
         return jax.lax.scan(step, states, (actions, first + jnp.arange(len(actions))))
 
+    block = announced("the world model's steps", block)
     steps, length = len(actions), min(len(actions), BLOCK_STEPS)
     # filled up, so that every block compiles as one program
     longer = np.resize(

@@ -15,6 +15,7 @@ from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
 from harness.run.finished import is_foreign, place, put_aside
+from harness.run.numerics import numerics_key
 from harness.run.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
 from programs.training_record import trained_epochs
@@ -47,7 +48,10 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
     key = jax.random.key(config.seed)
     oracle = _oracle_of(config)
     numbers = [np.asarray(leaf) for leaf in jax.tree.leaves(world)]
-    told_by = f"{config.collect.unc_type} {config.seed} {type(oracle).__name__} {config.engine}"
+    told_by = (
+        f"{config.collect.unc_type} {config.seed} {type(oracle).__name__} {config.engine}"
+        f" {numerics_key()}"
+    )
     sources = (told_by, logged.states, logged.actions, *numbers)
     pieces = Pieces(run.path / "pieces", sources)
     arrays = compounding_errors(world, logged, key, oracle, dataset.origin, pieces)

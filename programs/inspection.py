@@ -14,6 +14,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from harness.log import metrics
+from harness.log.compiling import announced
 from harness.randomness import Purpose, key_at
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
@@ -114,6 +115,8 @@ def _make_look(
             found[f"{metrics.AGENT}{name}_stable_rank"] = rank
             found[f"{metrics.AGENT}{name}_feature_norm"] = norm
         return found
+
+    features = announced("the ranks of the features", features)
 
     def look(state: loop.TrainState[Learner], seed: int) -> dict[str, float]:
         key = key_at(seed, Purpose.INSPECT, state.updates)

@@ -12,6 +12,7 @@ from experience.real.evaluator import Evaluation, evaluate
 from experience.real.vector import AbstractVectorEnv
 from experience.tasks import Task
 from harness.log import metrics
+from harness.log.compiling import announced
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.evaluating import Evaluate
 
@@ -28,6 +29,8 @@ def make_play(agent: AbstractAgent, task: Task, envs: AbstractVectorEnv) -> Play
     def act(learner, observation, start, memory):
         unused = jax.random.key(0)
         return agent.act(learner, observation, start, memory, unused, deterministic=True)
+
+    act = announced("the actor", act)
 
     def play(learner: AbstractLearner, seed: int) -> Evaluation:
         # where the agent is; committed, as later memories are: otherwise `act` compiles twice

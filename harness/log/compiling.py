@@ -15,12 +15,12 @@ Result = TypeVar("Result")
 
 
 def announced(
-    what: str, compiled: Callable[P, Result], *, patience: float = PATIENCE
+    what: str, compiled: Callable[P, Result], *, patience: float | None = None
 ) -> Callable[P, Result]:
     """`compiled`, a jitted function, whose first call says that `what` is being compiled.
 
-    Only if that takes more than `patience` seconds; and how long it took. A compilation that is
-    found in JAX's cache is not worth a line.
+    Only if that takes more than `patience` seconds (PATIENCE); and how long it took. A compilation
+    that is found in JAX's cache is not worth a line.
     """
     name = f"jit({compiled.__name__})"
     is_first = True
@@ -31,7 +31,7 @@ def announced(
         if not is_first:
             return compiled(*arguments, **named)
         is_first = False
-        with _watched(what, name, patience):
+        with _watched(what, name, PATIENCE if patience is None else patience):
             return compiled(*arguments, **named)
 
     return call

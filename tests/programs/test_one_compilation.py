@@ -1,5 +1,6 @@
 """The real programs' hot loops: compiled in the first round, and never again."""
 
+import re
 from contextlib import closing
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from experience.real.local_envs import LocalVectorEnv
 from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
+from harness.log import compiling
 from harness.log.logger import FanOut
 from harness.run.interrupts import Pending
 from offline_world.modules import Ensemble
@@ -95,10 +97,11 @@ def lowered():
     ],
 )
 def test_later_rounds_compile_nothing(
-    dataset, lowered, name, make_agent, sample, names, beside_training
+    dataset, lowered, name, make_agent, sample, names, beside_training, monkeypatch, capsys
 ):
     """Rollouts of other lengths, other numbers of updates, a fuller replay, more evaluations; and
-    all that is logged of them has its place in the lists."""
+    all that is logged of them has its place in the lists. What compiles is told."""
+    monkeypatch.setattr(compiling, "PATIENCE", 0.0)
     config = load_config(f"pendulum/{name}", ["debug=true", "collect.max_rollout_len=-1"])
     task = get_task(config.domain, config.dataset_name, config.env)
     histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
@@ -153,6 +156,8 @@ def test_later_rounds_compile_nothing(
         # the first that has data to look at the networks with
         assert owed[2] == owed[-1] == len(lowered), lowered[owed[2] :]
         assert logger.names == names
+        told = set(re.findall(r"^compiling (.+): once", capsys.readouterr().out, re.MULTILINE))
+        assert told >= {"the update", "the imagined rollouts", "the actor"}
 
         with jax.transfer_guard("disallow"):
             learner, _ = update_many(state.replay, state.learner, 3)
