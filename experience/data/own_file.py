@@ -42,15 +42,9 @@ class Parts:
                 f"{self.folder} holds the beginning of another collection: finish that one with its"
                 " own command, or remove the folder"
             )
-        self.block, self.rows, self.episodes = 0, 0, 0
-        for (begins, ends), file in files.items():
-            if begins != self.block:
-                raise UserError(
-                    f"{file} does not begin where the part before it ends, at block {self.block}:"
-                    f" {_AGAIN.format(self.folder)}"
-                )
+        self.block, self.rows, self.episodes = self._end(files), 0, 0
+        for file in files.values():
             part = _load(file)
-            self.block = ends
             self.rows += part.rows
             self.episodes += _episodes(part)
         self._saved_block = self.block
@@ -74,9 +68,14 @@ class Parts:
         self._waiting, self._saved_block = [], self.block
 
     def dataset(self) -> Dataset:
-        """All rows so far."""
+        """All rows so far; UserError if someone has removed parts of them."""
         self.flush()
-        return joined(_load(file) for file in self._files().values())
+        files = self._files()
+        if self._end(files) != self.block:
+            raise UserError(
+                f"parts have vanished from {self.folder} meanwhile: {_AGAIN.format(self.folder)}"
+            )
+        return joined(_load(file) for file in files.values())
 
     def discard(self) -> None:
         shutil.rmtree(self.folder)
@@ -86,6 +85,18 @@ class Parts:
         named = ((_PART.fullmatch(file.name), file) for file in self.folder.glob("*.npz"))
         found = {(int(match[1]), int(match[2])): file for match, file in named if match}
         return dict(sorted(found.items()))
+
+    def _end(self, files: dict[tuple[int, int], Path]) -> int:
+        """The block after which the last one ends; UserError if one does not follow another."""
+        reached = 0
+        for (begins, ends), file in files.items():
+            if begins != reached:
+                raise UserError(
+                    f"{file} does not begin where the part before it ends, at block {reached}:"
+                    f" {_AGAIN.format(self.folder)}"
+                )
+            reached = ends
+        return reached
 
 
 def joined(datasets: Iterable[Dataset]) -> Dataset:

@@ -17,6 +17,7 @@ from experience.data import own_file
 from experience.data.dataset import load_dataset
 from experience.data.minari_export import export
 from experience.data.rows import Dataset
+from experience.data.sources import hdf5
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.configuration.groups import EnvConfig
@@ -222,6 +223,28 @@ def test_parts_that_are_not_all_there_or_damaged_are_told(folder, monkeypatch):
     first.unlink()
     with pytest.raises(UserError, match=rf"{second.name} does not begin .* block 0: remove"):
         make_dataset(replace(RANDOM, rows=4000), None)
+
+
+def test_parts_that_vanish_meanwhile_are_not_left_out_in_silence(folder):
+    parts = own_file.Parts(folder / "x.hdf5", {})
+    (folder / "some").mkdir()
+    episode = hdf5.read(own(folder / "some/file.hdf5", None), "", "")
+    for _ in range(2):
+        parts.add([episode])
+        parts.flush()
+    assert parts.dataset().rows == 60
+    sorted(parts.folder.glob("*.npz"))[-1].unlink()
+    with pytest.raises(UserError, match="parts have vanished"):
+        parts.dataset()
+    parts.discard()
+    with pytest.raises(UserError, match="parts have vanished"):
+        parts.dataset()
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_sentence(folder):
+    (folder / "README.md").write_text("")
+    with pytest.raises(UserError, match="x.hdf5 could not be written"):
+        make_dataset(RANDOM, folder / "README.md" / "x.hdf5")
 
 
 def test_a_collection_that_failed_at_once_is_in_nobody_s_way(folder, monkeypatch):
