@@ -143,21 +143,6 @@ def domain_of(dataset_name: str) -> str | None:
     return None
 
 
-def same_environment(one: str, other: str) -> bool:
-    """Whether two ids are of one environment: D4RL registers it under each of its datasets' names.
-
-    The mazes of a size are one, whatever their datasets' goals.
-    """
-    return _without_level(one) == _without_level(other)
-
-
-def _without_level(environment: str) -> str:
-    if environment not in D4RL_URLS:
-        return environment
-    words = environment.split("-")
-    return "-".join(words[: 2 if words[0] == "antmaze" else 1])
-
-
 def _published_task(domain: str, dataset_name: str) -> Task:
     if domain == domains.NEORL:
         return _neorl_task(dataset_name)

@@ -1,4 +1,4 @@
-"""What make_dataset.py does: collect or join, write with provenance."""
+"""What make_dataset.py does: collect or join, and write with provenance."""
 
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -7,9 +7,8 @@ from typing import Any
 from experience.data import own_file
 from experience.data.recording import record_blocks
 from experience.data.rows import Dataset
-from experience.data.sources import hdf5
-from experience.tasks import DATASETS, get_task, own_path, same_environment
-from experience.wrapper import RealEnv, engine_info, flat_sizes, make_env
+from experience.tasks import DATASETS, get_task, own_path
+from experience.wrapper import RealEnv, engine_info, flat_sizes, make_env, same_environment
 from harness.errors import UserError
 from harness.files import disk_errors
 from harness.locks import only_process
@@ -18,7 +17,8 @@ from harness.run.interrupts import deferred
 from harness.run.provenance import describe_environment
 from harness.run.reporting import say
 from programs.behaviour import make_behaviour
-from programs.dataset_order import MIX, Order, digest, domain_of
+from programs.dataset_mixing import Mixture
+from programs.dataset_order import MIX, Order, domain_of
 from programs.saved_runs import read_config
 
 #: Episodes side by side. The rows depend on it, so it is not a setting.
@@ -40,7 +40,7 @@ def make_dataset(order: Order, out: Path | None) -> Path:
     settings = order.settings()
     if _is_made(path, settings):
         return path
-    source = (_Mixture if order.policy == MIX else _Collection)(order, domain)
+    source = (Mixture if order.policy == MIX else _Collection)(order, domain)
     with ExitStack() as held:
         with disk_errors(path):
             waiting = f"another process makes {path}; waiting for it"
@@ -120,22 +120,6 @@ class _Collection:
         return make_env(self._domain, order.name, order.env, order.engine)
 
 
-class _Mixture:
-    """Whole files one after the other, or their beginnings."""
-
-    def __init__(self, order: Order, domain: str):
-        with closing(make_env(domain, order.name, order.env, order.engine)) as env:
-            self.environment = env.spec.id
-            self._joined = _mixed(order, self.environment, flat_sizes(env))
-        self.origin = {"sources": [_origin(source) for source in order.sources]}
-
-    def dataset(self, path: Path, settings: dict[str, Any]) -> Dataset:
-        return self._joined
-
-    def discard(self) -> None:
-        """Nothing was left on the way."""
-
-
 def _progress(order: Order, parts: own_file.Parts) -> tuple[int, int]:
     """How much there is, and how much is wanted."""
     if order.rows is not None:
@@ -153,58 +137,6 @@ def _require_run_of(environment: str, run: Path, engine: str) -> None:
             f"the agent of {run} acts in {other}, and this dataset is of {environment}: give a run"
             " in the same environment, or a dataset name of the run's"
         )
-
-
-def _mixed(order: Order, environment: str, sizes: tuple[int, int]) -> Dataset:
-    if len(order.sources) < 2:
-        raise UserError("--policy mix joins several files: name at least two with --files")
-    remedy = "give a file that make_dataset.py made"
-    files = [hdf5.read(source, str(source), remedy) for source in order.sources]
-    for source in order.sources:
-        _require_file_of(environment, source, order.name)
-    for file, source in zip(files, order.sources, strict=True):
-        widths = file.observations.shape[1], file.actions.shape[1]
-        if widths != sizes:
-            raise UserError(
-                f"{source} has states and actions of {widths[0]} and {widths[1]} numbers, and"
-                f" {environment} of {sizes[0]} and {sizes[1]}: mix datasets of one environment"
-            )
-        if file.next_observations is None or not (file.terminals | file.timeouts)[-1]:
-            raise UserError(
-                f"{source} has no next_observations or ends within an episode, which would run into"
-                f" the next file's first; {remedy}"
-            )
-    if order.rows is not None or order.episodes is not None:
-        for file, source in zip(files, order.sources, strict=True):
-            _require_enough(order, file, source)
-        files = [
-            own_file.whole_episodes(f, rows=order.rows, episodes=order.episodes) for f in files
-        ]
-    return own_file.joined(files)
-
-
-def _require_file_of(environment: str, source: Path, name: str) -> None:
-    other = own_file.attributes(source).get("environment")
-    if other is None:
-        say(f"note: {source} does not say what environment it is of; only its sizes are compared")
-    elif not same_environment(environment, str(other)):
-        raise UserError(
-            f"{source} is of {other}, and {name} is of {environment}: mix datasets of one"
-            " environment"
-        )
-
-
-def _require_enough(order: Order, file: Dataset, source: Path) -> None:
-    episodes = len(own_file.episode_starts(file))
-    for wanted, there, what in (
-        (order.rows, file.rows, "rows"),
-        (order.episodes, episodes, "episodes"),
-    ):
-        if wanted is not None and there < wanted:
-            raise UserError(
-                f"--{what} {wanted} is wanted of each file, and {source} has {there:,} {what}: give"
-                " at most as many, or neither --rows nor --episodes for whole files"
-            )
 
 
 def _time_limit(env: Any, name: str) -> int:
@@ -228,14 +160,6 @@ def _provenance(order: Order, domain: str, environment: str) -> dict[str, Any]:
         "command": session["command"],
         "git_commit": session["git_commit"] or "unknown",
         "versions": session["versions"],
-    }
-
-
-def _origin(source: Path) -> dict[str, Any]:
-    found = own_file.attributes(source)
-    kept = ("dataset_name", "policy", "seed", "settings")
-    return {"file": source.name, "sha256": digest(source)} | {
-        key: str(found[key]) for key in kept if key in found
     }
 
 

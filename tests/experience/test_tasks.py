@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_path
-from experience.tasks import DATASETS, get_task, same_environment
+from experience.tasks import DATASETS, get_task
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
@@ -31,15 +31,6 @@ def test_all_published_datasets_are_there():
         "antmaze": 6,
         "neorl": 9,
     }
-
-
-def test_datasets_of_one_environment_differ_in_level_only():
-    assert same_environment("hopper-random-v2", "hopper-medium-expert-v2")
-    assert same_environment("antmaze-umaze-v2", "antmaze-umaze-diverse-v2")
-    assert same_environment("Hopper-v3", "Hopper-v3") and same_environment("Mine-v0", "Mine-v0")
-    for other in ("walker2d-random-v2", "Hopper-v3", "hopper-random-v3"):
-        assert not same_environment("hopper-random-v2", other)
-    assert not same_environment("antmaze-medium-play-v2", "antmaze-large-play-v2")
 
 
 def test_reference_returns_are_those_of_d4rl(d4rl_infos):
