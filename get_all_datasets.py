@@ -14,8 +14,9 @@ from catalogue.domains import PUBLISHED
 from experience.data.download import download_datasets, overview, plan, summary
 from experience.data.published import published_files, select
 from harness.download.checked import Patience
-from harness.errors import UserError
-from harness.run.flags import Flags
+from harness.run.flags import Flags, number, whole_number
+from harness.run.interrupts import Interrupted
+from harness.run.reporting import reported_errors, say
 
 
 def parse() -> argparse.Namespace:
@@ -29,11 +30,11 @@ def parse() -> argparse.Namespace:
     mirror = "take this in place of the publishers' scheme and host; the path is kept"
     add("--mirror", metavar="URL", help=mirror)
     attempts = "attempts in a row without a new byte before giving up (default %(default)s)"
-    add("--attempts", type=int, metavar="N", default=usual.attempts, help=attempts)
+    add("--attempts", type=whole_number(1), metavar="N", default=usual.attempts, help=attempts)
     backoff = "seconds before the next attempt, doubled each time (default %(default)s)"
-    add("--backoff", type=float, metavar="S", default=usual.backoff, help=backoff)
+    add("--backoff", type=number(0), metavar="S", default=usual.backoff, help=backoff)
     timeout = "seconds a server may be silent (default %(default)s)"
-    add("--timeout", type=float, metavar="S", default=usual.timeout, help=timeout)
+    add("--timeout", type=number(0), metavar="S", default=usual.timeout, help=timeout)
     return parser.parse_args()
 
 
@@ -49,17 +50,15 @@ def main() -> int:
         print(*plan(files), sep="\n")
         return 0
     patience = Patience(options.attempts, options.backoff, timeout=options.timeout)
-    outcomes = download_datasets(files, patience, Console(stderr=True))
+    try:
+        outcomes = download_datasets(files, patience, Console(stderr=True))
+    except Interrupted:
+        say("the same command continues where it is stopped now")
+        raise
     screen.print(summary(outcomes))
     return int(any(outcome.status == "failed" for outcome in outcomes))
 
 
 if __name__ == "__main__":
-    try:
+    with reported_errors():
         sys.exit(main())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)

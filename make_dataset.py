@@ -12,10 +12,9 @@ are complete; the same command and seed give the same rows, and continue an inte
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from harness.run.flags import Flags, seed, whole_number
+from harness.run.flags import Flags, json_object, number, seed, whole_number
 from harness.run.reporting import reported_errors
 
 
@@ -32,13 +31,13 @@ def parse() -> argparse.Namespace:
         "--episodes", type=whole_number(1), metavar="N", help="this many episodes instead"
     )
     add("--seed", type=seed, default=0, help="of environments and policy (default 0)")
-    add("--noise", type=float, default=0.0, help="standard deviation added to a run's actions")
+    add("--noise", type=number(0), default=0.0, help="standard deviation added to a run's actions")
     add("--stochastic", action="store_true", help="let a run's agent act as it explores")
     add("--files", nargs="+", type=Path, default=[], metavar="FILE", help="what mix joins")
     add("--out", type=Path, metavar="FILE", help="default: $D4RL_DATASET_DIR/<name>.hdf5")
     add("--domain", help="default: known by the name")
     add("--env_id", help="an environment that gymnasium can make, instead of a published task's")
-    add("--env_kwargs", type=json.loads, default={}, metavar="JSON", help="its arguments")
+    add("--env_kwargs", type=json_object, default={}, metavar="JSON", help="its arguments")
     add("--horizon", type=whole_number(1), help="steps of an episode; default: its time limit")
     add("--engine", default="mujoco", help="mujoco (default) or mujoco_py")
     add("--minari", metavar="ID", help="also export it to Minari, such as mine/random-v0")
@@ -48,7 +47,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     with reported_errors():
         options = parse()
-        from programs.dataset_making import MIX, Order, make_dataset
+        from programs.dataset_making import make_dataset
+        from programs.dataset_order import MIX, Order
 
         rows = options.rows
         if options.policy != MIX and options.episodes is None:

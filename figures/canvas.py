@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.arrays import write_npz
 from harness.files import atomic_write
 
 if TYPE_CHECKING:
@@ -119,6 +120,5 @@ def save_figure(figure: "Figure", stem: Path | str, arrays: Mapping[str, np.ndar
     for path in paths[:2]:
         with atomic_write(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:], dpi=_PNG_DPI)
-    with atomic_write(paths[2]) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **dict[str, Any](arrays))
+    write_npz(paths[2], arrays, compressed=True)
     return paths

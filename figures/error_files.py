@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,10 @@ from experience.data.pendulum import LAWS, PUMP
 from experience.data.readers import name_of, split_source
 from experience.own_names import published_relative
 from experience.tasks import DATASETS, Task, get_task
-from harness.arrays import UnreadableArraysError, read_npz
+from harness.arrays import UnreadableArraysError, read_npz, write_npz
 from harness.checkout import script_command
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
-from harness.files import atomic_write
 from harness.names import checked_name
 
 #: `has_ln` → name of the files and of the curves.
@@ -38,8 +36,7 @@ def error_file(
 
 def save_errors(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes the arrays as a compressed npz file, whole or not at all."""
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **dict[str, Any](arrays))
+    write_npz(path, arrays, compressed=True)
 
 
 def load_errors(

@@ -1,6 +1,5 @@
 """A picture of an AntMaze evaluation: walls, paths and goals."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experience.engine.antmaze import MazeLayout
+from harness.files import atomic_write
 
 _GOAL_RADIUS = 0.5  # m: d4rl ends an episode within this distance of its goal
 _ROUNDING = 1e-4  # m: trajectories are float32
@@ -55,8 +55,6 @@ def draw_maze(
     axes.set_xlabel("x (m)")
     axes.set_ylabel("y (m)")
     axes.set_title(", ".join(filter(None, [title, f"goal reached {reached}/{len(goals)}"])))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    figure.savefig(unfinished, format="png", dpi=120, bbox_inches="tight")
-    os.replace(unfinished, path)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")
     return path

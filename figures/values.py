@@ -18,5 +18,4 @@ def draw_values(
     ax.plot(ends, ends, color=COLOURS[-1], linewidth=1)
     ax.scatter(promised, q, s=8, color=COLOURS[0])
     tidy(ax, "discounted return from here on", "Q")
-    stem.parent.mkdir(parents=True, exist_ok=True)
     return save_figure(figure, stem, {"q": q, "promised": promised})

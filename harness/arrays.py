@@ -45,10 +45,11 @@ def read_npz(path: Path, keys: Collection[str] | None = None) -> dict[str, np.nd
         raise UnreadableArraysError(first_line(error)) from error
 
 
-def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> None:
     """Writes an npz file, whole or not at all."""
+    save = np.savez_compressed if compressed else np.savez
     with atomic_write(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **dict[str, Any](arrays))
+        save(stream, **dict[str, Any](arrays))
 
 
 def digest_of(sources: Iterable[np.ndarray | str]) -> str:

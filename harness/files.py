@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import platform
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,10 @@ _LOST = (
     errno.ESTALE,
     errno.EIO,
     errno.EISDIR,
+    errno.EEXIST,
 )
+# of a name that is short beside a file's own, which may have 200 bytes
+_HOST = platform.node().partition(".")[0][:16]
 
 
 @contextmanager
@@ -27,10 +32,12 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path beside `path`; what is written there takes its name at the end.
 
     An error or a kill inside the block leaves what was at `path` untouched. Parent folders are
-    made. Raises UserError when the disk is full.
+    made. Raises UserError when the disk is full, LostDirectoryError where nothing can be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # machines and containers that share a folder repeat the numbers of processes
+    own = f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name}.{own}.part")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -60,8 +67,11 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _LOST:
+            # what making a folder says of a file in its place
+            taken = error.errno == errno.EEXIST
+            reason = f"{error.filename or path} is there already" if taken else error.strerror
             raise LostDirectoryError(
-                f"{path} could not be written ({error.strerror}): see that its folder is there and"
+                f"{path} could not be written ({reason}): see that its folder is there and"
                 " may be written to, and run the same command again"
             ) from error
         if error.errno not in _FULL:

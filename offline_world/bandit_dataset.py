@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from harness.arrays import UnreadableArraysError, read_npz
+from harness.arrays import UnreadableArraysError, read_npz, write_npz
 from harness.checkout import script_command
 from harness.errors import UserError
-from harness.files import atomic_write
 from harness.pickled_arrays import NotPlainArraysError, read_pickled_arrays
 from offline_world.bandit_task import ARMS, FIRST_ARM_PAYS, PULLS
 
@@ -40,8 +39,7 @@ def make_dataset(seed: int) -> BanditDataset:
 
 def save_dataset(path: Path | str, dataset: BanditDataset) -> None:
     """Writes `arms` and `rewards` into an .npz file, whole or not at all."""
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, arms=dataset.arms, rewards=dataset.rewards)
+    write_npz(Path(path), {"arms": dataset.arms, "rewards": dataset.rewards}, compressed=True)
 
 
 def load_dataset(path: Path | str) -> BanditDataset:

@@ -95,11 +95,8 @@ def make_behaviour(
     `random-net` is a stochastic actor of 2 × 256 units as it is initialised, which `seed` decides;
     D4RL's random datasets come from such a one.
 
-    **Raises:** `UserError` for a directory without an agent, one of other sizes, and noise that the
-    policy has no use for.
+    **Raises:** `UserError` for a directory without an agent and one of other sizes.
     """
-    if policy == RANDOM and (noise or stochastic):
-        raise UserError("--noise and --stochastic are for a run's agent: random is random already")
     if policy == RANDOM:
         return UniformBehaviour(action_dim)
     if policy == RANDOM_NET:

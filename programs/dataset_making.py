@@ -1,117 +1,123 @@
-"""What make_dataset.py does: collect or join, write with provenance, export."""
+"""What make_dataset.py does: collect or join, and write with provenance."""
 
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from catalogue import domains
-from experience import tasks
 from experience.data import own_file
 from experience.data.recording import record_blocks
 from experience.data.rows import Dataset
-from experience.data.sources import hdf5
 from experience.tasks import DATASETS, get_task, own_path
-from experience.wrapper import engine_info, flat_sizes, make_env
-from harness.configuration.groups import EnvConfig
+from experience.wrapper import RealEnv, engine_info, flat_sizes, make_env, same_environment
 from harness.errors import UserError
-from harness.files import sha256_of
+from harness.files import disk_errors
+from harness.locks import only_process
 from harness.log.console import ProgressLine
 from harness.run.interrupts import deferred
 from harness.run.provenance import describe_environment
-from programs.behaviour import RANDOM, RANDOM_NET, make_behaviour
+from harness.run.reporting import say
+from programs.behaviour import make_behaviour
+from programs.dataset_mixing import Mixture
+from programs.dataset_order import MIX, Order, domain_of
+from programs.saved_runs import read_config
 
-MIX = "mix"
 #: Episodes side by side. The rows depend on it, so it is not a setting.
 COPIES = 16
-
-
-@dataclass(frozen=True)
-class Order:
-    """A dataset to be made; `rows` or `episodes` says how much of it."""
-
-    name: str
-    policy: str = RANDOM
-    rows: int | None = None
-    episodes: int | None = None
-    seed: int = 0
-    noise: float = 0.0
-    stochastic: bool = False
-    sources: tuple[Path, ...] = ()
-    domain: str | None = None
-    env_id: str | None = None
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    horizon: int | None = None
-    engine: str = "mujoco"
-
-    def settings(self) -> dict[str, Any]:
-        """All that decides the rows, for comparison with what is on the disk."""
-        plain = {key: value for key, value in vars(self).items() if value not in (None, (), {})}
-        if self.sources:
-            plain["sources"] = [_digest(source) for source in self.sources]
-        elif self.policy not in (RANDOM, RANDOM_NET):
-            plain["agent"] = _digest(Path(self.policy) / "finished.json")
-        return plain
 
 
 def make_dataset(order: Order, out: Path | None) -> Path:
     """Make the dataset that `order` describes, at `out` or where programs look for it.
 
     An interrupted collection goes on from its last complete part; one that is there already is
-    left alone. Raises UserError for a name that is a published one or of no known task, for a file
-    or parts of another order in the way, and as `make_env` and `make_behaviour` do.
+    left alone; one that another process makes is waited for. Raises UserError for a file or parts
+    of another order in the way, for runs and files of another environment, and as `domain_of`,
+    `make_env` and `make_behaviour` do.
     """
-    domain = order.domain or _domain_of(order)
-    _check_name(order.name, domain)
+    domain = domain_of(order)
     path = out or (own_path(order.name) if domain in DATASETS else None)
     if path is None:
         raise UserError(f"say with --out where {order.name} of domain {domain} should be written")
     settings = order.settings()
-    if path.exists():
-        if own_file.attributes(path).get("settings") != own_file.as_attribute(settings):
-            raise UserError(f"{path} is there and was made otherwise: remove it, or give --out")
-        print(f"{path} is there already, made by the same command")
+    if _is_made(path, settings):
         return path
-    if order.policy == MIX:
-        dataset, extra = _mixed(order), {"sources": [_origin(source) for source in order.sources]}
-    else:
-        dataset, extra = _collected(order, domain, path, settings)
-    attributes = _provenance(order, domain) | {"settings": settings} | extra
-    own_file.write(path, dataset, attributes | _returns(dataset))
-    if order.policy != MIX:
-        own_file.Parts(path, settings).discard()
+    source = (Mixture if order.policy == MIX else _Collection)(order, domain)
+    with ExitStack() as held:
+        with disk_errors(path):
+            waiting = f"another process makes {path}; waiting for it"
+            held.enter_context(only_process(path, lambda: say(waiting)))
+        if _is_made(path, settings):
+            return path
+        dataset = source.dataset(path, settings)
+        made = {"settings": settings} | source.origin | _returns(dataset)
+        own_file.write(path, dataset, _provenance(order, domain, source.environment) | made)
+        source.discard()
     print(f"{_summary(dataset)}\n{path}", flush=True)
     return path
 
 
-def _collected(
-    order: Order, domain: str, path: Path, settings: dict[str, Any]
-) -> tuple[Dataset, dict[str, Any]]:
-    env_config = EnvConfig(id=order.env_id, kwargs=order.env_kwargs)
-    envs = [make_env(domain, order.name, env_config, order.engine) for _ in range(COPIES)]
-    horizon = order.horizon or _time_limit(envs[0], order.name)
-    behaviour = make_behaviour(
-        order.policy,
-        *flat_sizes(envs[0]),
-        seed=order.seed,
-        noise=order.noise,
-        stochastic=order.stochastic,
-        reward_shift=get_task(domain, order.name).reward_shift if domain in DATASETS else 0.0,
-    )
-    parts = own_file.Parts(path, settings)
-    blocks = record_blocks(envs, behaviour, horizon=horizon, seed=order.seed, first=parts.block)
-    with deferred() as pending, closing(ProgressLine("rows" if order.rows else "episodes")) as line:
-        while int.__lt__(*_progress(order, parts)):
-            parts.add(next(blocks))
-            done, goal = _progress(order, parts)
-            line.progress(min(done, goal), goal, {})
-            if pending.requested:
-                parts.flush()
-            pending.check()
-    for env in envs:
-        env.close()
-    dataset = own_file.whole_episodes(parts.dataset(), rows=order.rows, episodes=order.episodes)
-    return dataset, {"horizon": horizon}
+def _is_made(path: Path, settings: dict[str, Any]) -> bool:
+    """Whether the dataset is there; UserError if another is."""
+    if not path.exists():
+        return False
+    if own_file.attributes(path).get("settings") != own_file.as_attribute(settings):
+        raise UserError(f"{path} is there and was made otherwise: remove it, or give --out")
+    print(f"{path} is there already, made by the same command")
+    return True
+
+
+class _Collection:
+    """Rows of a policy; what can be wrong with it is found before anything is written."""
+
+    def __init__(self, order: Order, domain: str):
+        self._order, self._domain = order, domain
+        with closing(self._env()) as env:
+            self.environment = env.spec.id
+            if order.is_of_a_run:
+                _require_run_of(self.environment, Path(order.policy), order.engine)
+            self._horizon = order.horizon or _time_limit(env, order.name)
+            published = domain in DATASETS
+            self._behaviour = make_behaviour(
+                order.policy,
+                *flat_sizes(env),
+                seed=order.seed,
+                noise=order.noise,
+                stochastic=order.stochastic,
+                reward_shift=get_task(domain, order.name).reward_shift if published else 0.0,
+            )
+        self.origin = {"horizon": self._horizon}
+
+    def dataset(self, path: Path, settings: dict[str, Any]) -> Dataset:
+        order = self._order
+        self._parts = parts = own_file.Parts(path, settings)
+        with ExitStack() as entered:
+            envs = [entered.enter_context(closing(self._env())) for _ in range(COPIES)]
+            blocks = record_blocks(
+                envs,
+                self._behaviour,
+                horizon=self._horizon,
+                seed=order.seed,
+                first=parts.block,
+            )
+            pending = entered.enter_context(deferred())
+            line = entered.enter_context(
+                closing(ProgressLine("rows" if order.rows else "episodes"))
+            )
+            while int.__lt__(*_progress(order, parts)):
+                parts.add(next(blocks))
+                done, goal = _progress(order, parts)
+                line.progress(min(done, goal), goal, {})
+                if pending.requested:
+                    parts.flush()
+                pending.check()
+        return own_file.whole_episodes(parts.dataset(), rows=order.rows, episodes=order.episodes)
+
+    def discard(self) -> None:
+        """What the finished file makes superfluous."""
+        self._parts.discard()
+
+    def _env(self) -> RealEnv:
+        order = self._order
+        return make_env(self._domain, order.name, order.env, order.engine)
 
 
 def _progress(order: Order, parts: own_file.Parts) -> tuple[int, int]:
@@ -122,65 +128,26 @@ def _progress(order: Order, parts: own_file.Parts) -> tuple[int, int]:
     return parts.episodes, order.episodes
 
 
-def _mixed(order: Order) -> Dataset:
-    if len(order.sources) < 2:
-        raise UserError("--policy mix joins several files: name at least two with --files")
-    remedy = "give a file that make_dataset.py made"
-    files = [hdf5.read(source, str(source), remedy) for source in order.sources]
-    widths = {(f.observations.shape[1], f.actions.shape[1]) for f in files}
-    if len(widths) > 1:
+def _require_run_of(environment: str, run: Path, engine: str) -> None:
+    config = read_config(run)
+    with closing(make_env(config.domain, config.dataset_name, config.env, engine)) as env:
+        other = env.spec.id
+    if not same_environment(environment, other):
         raise UserError(
-            f"the files {', '.join(map(str, order.sources))} are of environments with other sizes:"
-            " mix datasets of one environment"
+            f"the agent of {run} acts in {other}, and this dataset is of {environment}: give a run"
+            " in the same environment, or a dataset name of the run's"
         )
-    for file, source in zip(files, order.sources, strict=True):
-        if file.next_observations is None or not (file.terminals | file.timeouts)[-1]:
-            raise UserError(
-                f"{source} has no next_observations or ends within an episode, which would run into"
-                f" the next file's first; {remedy}"
-            )
-    if order.rows is not None or order.episodes is not None:
-        files = [
-            own_file.whole_episodes(f, rows=order.rows, episodes=order.episodes) for f in files
-        ]
-    return own_file.joined(files)
 
 
-def _domain_of(order: Order) -> str:
-    if order.env_id is not None:
-        return domains.CUSTOM
-    domain = tasks.domain_of(order.name)
-    if domain is None:
-        raise UserError(
-            f"{order.name!r} is no name of a user's own data, such as halfcheetah-own-random-v2,"
-            " pen-own-net-v1, antmaze-umaze-own-random-v2 or Hopper-v3-own-mix; an environment of"
-            " your own takes --env_id and --out"
-        )
-    return domain
-
-
-def _check_name(name: str, domain: str) -> None:
-    if domain in DATASETS and name in DATASETS[domain]:
-        raise UserError(
-            f"{name} is a published dataset's name, which your own data must not have: say -own-"
-            " before what it is, as in halfcheetah-own-random-v2"
-        )
-    if domain in DATASETS:
-        get_task(domain, name)
-
-
-def _time_limit(env, name: str) -> int:
+def _time_limit(env: Any, name: str) -> int:
     if env._max_episode_steps is None:
         raise UserError(f"the environment of {name} has no time limit: give one with --horizon")
     return env._max_episode_steps
 
 
-def _provenance(order: Order, domain: str) -> dict[str, Any]:
+def _provenance(order: Order, domain: str, environment: str) -> dict[str, Any]:
     engine = engine_info(domain, order.engine)
     session = describe_environment(domain, order.engine)
-    env_config = EnvConfig(id=order.env_id, kwargs=order.env_kwargs)
-    with closing(make_env(domain, order.name, env_config, order.engine)) as env:
-        environment = env.spec.id
     return {
         "dataset_name": order.name,
         "domain": domain,
@@ -194,20 +161,6 @@ def _provenance(order: Order, domain: str) -> dict[str, Any]:
         "git_commit": session["git_commit"] or "unknown",
         "versions": session["versions"],
     }
-
-
-def _origin(source: Path) -> dict[str, Any]:
-    found = own_file.attributes(source)
-    kept = ("dataset_name", "policy", "seed", "settings")
-    return {"file": source.name, "sha256": _digest(source)} | {
-        key: str(found[key]) for key in kept if key in found
-    }
-
-
-def _digest(file: Path) -> str:
-    if not file.is_file():
-        raise UserError(f"{file} does not exist: name a finished run's directory, or own files")
-    return sha256_of(file)
 
 
 def _returns(dataset: Dataset) -> dict[str, Any]:

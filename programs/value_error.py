@@ -103,7 +103,7 @@ def compare_values(
 
 
 def steps_that_count(gamma: float) -> int:
-    """How long an episode is followed; the first reward counts always."""
+    """How long an episode is followed for a `gamma` below 1; the first reward counts always."""
     if gamma == 0.0:
         return 1
     return max(1, math.ceil(math.log(LEAST_DISCOUNT) / math.log(gamma)))

@@ -26,9 +26,15 @@ def study_values(run: Path, states: int, seed: int) -> Path:
 
     Prints means with 95 % bootstrap intervals over the states, and writes them to `values.json` in
     the run directory, whose path it returns, beside a figure. Raises UserError if the directory
-    holds no finished agent, or where the environment cannot be put into a dataset's state.
+    holds no finished agent, where its returns are not discounted, or where the environment cannot
+    be put into a dataset's state.
     """
     config = read_config(run)
+    if config.train.gamma == 1.0:
+        raise UserError(
+            f"{run} was trained with train.gamma=1, whose values are sums of rewards without end"
+            " that no episode can show: give a run with a smaller train.gamma"
+        )
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)
     agent, learner = load_run(run, dataset.observations.shape[1], dataset.actions.shape[1])

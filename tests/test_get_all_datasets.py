@@ -205,7 +205,7 @@ def test_truncated_file_of_an_interrupted_d4rl_download_is_replaced(server, fold
     assert "damaged" in done.stderr
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_stopped_command_continues(server, folders, stop):
     # HDF5 tolerates bytes after its end; they make the file long enough to be stopped midway.
     content = HOPPER + bytes(300_000)
@@ -229,8 +229,8 @@ def test_stopped_command_continues(server, folders, stop):
     os.kill(process.pid, stop)
     _, said = process.communicate(timeout=60)
     assert not target.exists()
-    if stop == signal.SIGINT:
-        assert process.returncode == 130
+    if stop != signal.SIGKILL:
+        assert process.returncode == 128 + stop
         assert "the same command continues" in said and "Traceback" not in said
 
     served.seconds_per_block = 0.0
@@ -260,7 +260,10 @@ def test_unknown_names_are_an_error_before_anything_is_downloaded(server, folder
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--mirror", "ftp://somewhere"), ("--attempts", "0"), ("--timeout", "0"), ("--domain", "x")],
+    [
+        *(("--mirror", "ftp://somewhere"), ("--domain", "x"), ("--attempts", "0")),
+        *(("--timeout", "0"), ("--timeout", "inf"), ("--backoff", "-1")),
+    ],
 )
 def test_senseless_options_are_errors(server, folders, arguments):
     done = run(server, *arguments)

@@ -1,6 +1,7 @@
 """HDF5 files in D4RL's layout as users make them: episode by episode, with their provenance."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -10,38 +11,40 @@ from typing import Any
 import numpy as np
 
 from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset
-from harness.arrays import write_npz
-from harness.errors import UserError
-from harness.files import atomic_write, disk_errors, write_text
+from harness.arrays import UnreadableArraysError, read_npz, write_npz
+from harness.errors import UserError, first_line
+from harness.files import atomic_write, write_text
 
 _KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 #: Rows in one part: a kill loses at most as many.
 PART_ROWS = 10_000
+_AGAIN = "remove the folder {}, and the same command collects all of it again"
+_PART = re.compile(r"(\d+)-(\d+)\.npz")
 
 
 class Parts:
     """A collection in progress, in the hidden folder `.<name>.parts` beside the final file.
 
     Each part holds whole blocks of episodes and is named by the blocks after which it begins and
-    ends, so that a collection goes on at its first missing block.
+    ends, so that a collection goes on at its first missing block. The folder is made for the first
+    one. Only one process at a time may collect for a file: hold `only_process` of it.
     """
 
     def __init__(self, final: Path, settings: dict[str, Any]):
-        """`settings` decide the rows; UserError if the folder holds parts of others."""
+        """`settings` decide the rows; UserError if the folder holds parts of others, or not all."""
         self.folder = final.with_name(f".{final.name}.parts")
         self._waiting: list[Dataset] = []
-        record, text = self.folder / "settings.json", json.dumps(settings, indent=2) + "\n"
-        if record.exists() and record.read_text() != text:
+        self._record = self.folder / "settings.json"
+        self._settings = json.dumps(settings, indent=2) + "\n"
+        files = self._files()
+        if files and not (self._record.exists() and self._record.read_text() == self._settings):
             raise UserError(
                 f"{self.folder} holds the beginning of another collection: finish that one with its"
                 " own command, or remove the folder"
             )
-        if not record.exists():
-            write_text(record, text)
-        self.block, self.rows, self.episodes = 0, 0, 0
-        for file in self._files():
+        self.block, self.rows, self.episodes = self._end(files), 0, 0
+        for file in files.values():
             part = _load(file)
-            self.block = int(file.stem.partition("-")[2])
             self.rows += part.rows
             self.episodes += _episodes(part)
         self._saved_block = self.block
@@ -59,20 +62,41 @@ class Parts:
         """Leave the blocks that wait on the disk."""
         if not self._waiting:
             return
+        write_text(self._record, self._settings)
         path = self.folder / f"{self._saved_block:08d}-{self.block:08d}.npz"
         write_npz(path, joined(self._waiting).arrays)
         self._waiting, self._saved_block = [], self.block
 
     def dataset(self) -> Dataset:
-        """All rows so far."""
+        """All rows so far; UserError if someone has removed parts of them."""
         self.flush()
-        return joined(_load(file) for file in self._files())
+        files = self._files()
+        if self._end(files) != self.block:
+            raise UserError(
+                f"parts have vanished from {self.folder} meanwhile: {_AGAIN.format(self.folder)}"
+            )
+        return joined(_load(file) for file in files.values())
 
     def discard(self) -> None:
         shutil.rmtree(self.folder)
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.npz"))
+    def _files(self) -> dict[tuple[int, int], Path]:
+        """By the blocks after which they begin and end, in order."""
+        named = ((_PART.fullmatch(file.name), file) for file in self.folder.glob("*.npz"))
+        found = {(int(match[1]), int(match[2])): file for match, file in named if match}
+        return dict(sorted(found.items()))
+
+    def _end(self, files: dict[tuple[int, int], Path]) -> int:
+        """The block after which the last one ends; UserError if one does not follow another."""
+        reached = 0
+        for (begins, ends), file in files.items():
+            if begins != reached:
+                raise UserError(
+                    f"{file} does not begin where the part before it ends, at block {reached}:"
+                    f" {_AGAIN.format(self.folder)}"
+                )
+            reached = ends
+        return reached
 
 
 def joined(datasets: Iterable[Dataset]) -> Dataset:
@@ -138,8 +162,13 @@ def _opened(path: Path):
 
 
 def _load(part: Path) -> Dataset:
-    with disk_errors(part), np.load(part) as arrays:
+    try:
+        arrays = read_npz(part)
         return Dataset(*(arrays[key] for key in _KEYS))
+    except (UnreadableArraysError, KeyError) as error:
+        raise UserError(
+            f"{part} is damaged ({first_line(error)}): {_AGAIN.format(part.parent)}"
+        ) from error
 
 
 def _episodes(dataset: Dataset) -> int:

@@ -1,6 +1,5 @@
 """The embedded task's data: pendulum swing-up under random torques, and other laws of action."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from experience.data.rows import Dataset
 from harness.errors import UserError
+from harness.files import atomic_write
 
 EPISODES = 100
 EPISODE_STEPS = 200
@@ -76,15 +76,9 @@ def make_pendulum_dataset(path: Path, name: str = RANDOM, seed: int = 0) -> None
     import h5py
 
     dataset = pendulum_dataset(name, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(temporary, "w") as file:
-            for key, array in dataset.arrays.items():
-                file[key] = array
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        for key, array in dataset.arrays.items():
+            file[key] = array
 
 
 def _held(rng: np.random.Generator) -> Law:

@@ -4,14 +4,14 @@ import errno
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.download.http_transfer import Refused, Transient, transfer
 from harness.download.partial_file import PartialFile
 from harness.errors import UserError
+from harness.locks import only_process
 
 Verify = Callable[[Path], None]
 Progress = Callable[[int, int | None], None]
@@ -104,8 +104,8 @@ def fetch_file(
         # Before the lock: a shared folder may be readable only.
         if is_sound():
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _only_process(path, on_notice):
+        waiting = f"Another process is downloading {path}; waiting for it."
+        with only_process(path, lambda: on_notice(waiting)):
             if is_sound():
                 return False
             if path.exists():
@@ -171,23 +171,6 @@ def _download_complete(
             seconds = patience.wait(fruitless, problem.retry_after)
             on_notice(f"{url}: {problem}; next attempt in {seconds:g} s.")
             time.sleep(seconds)
-
-
-@contextmanager
-def _only_process(path: Path, on_notice: Notify) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    # The operating system drops this lock when its holder dies, so that it is never stale.
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_notice(f"Another process is downloading {path}; waiting for it.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _require_room(folder: Path, missing: int) -> None:

@@ -1,8 +1,10 @@
 """Command lines of the programs without a configuration: argparse, with mistakes in a sentence."""
 
 import argparse
+import json
+import math
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from harness.errors import UserError
 
@@ -37,6 +39,32 @@ def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def number(low: float) -> Callable[[str], float]:
+    """A `type` of arguments: finite numbers from `low` on."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not low <= found < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is no finite number of at least {low:g}")
+        return found
+
+    return read
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A `type` of arguments: names with values, as JSON writes them."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f'{text} is no JSON object such as {{"gravity": 9.8}}')
+    return found
 
 
 #: Seeds feed 32-bit generators.

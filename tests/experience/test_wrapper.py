@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experience.tasks import DATASETS, get_task
-from experience.wrapper import make_env
+from experience.wrapper import make_env, same_environment
 from harness.errors import UserError
 
 NAMES = [(domain, name) for domain, names in DATASETS.items() for name in names]
@@ -237,3 +237,12 @@ def test_builtin_environment_with_other_action_bounds(monkeypatch):
     monkeypatch.setattr(gym, "make", make_with_wide_actions)
     with pytest.raises(UserError, match="-2.0 to 2.0"):
         make_env("d4rl_loco", "hopper-medium-v2")
+
+
+def test_datasets_of_one_environment_differ_in_level_only():
+    assert same_environment("hopper-random-v2", "hopper-medium-expert-v2")
+    assert same_environment("antmaze-umaze-v2", "antmaze-umaze-diverse-v2")
+    assert same_environment("Hopper-v3", "Hopper-v3") and same_environment("Mine-v0", "Mine-v0")
+    for other in ("walker2d-random-v2", "Hopper-v3", "hopper-random-v3"):
+        assert not same_environment("hopper-random-v2", other)
+    assert not same_environment("antmaze-medium-play-v2", "antmaze-large-play-v2")

@@ -1,16 +1,21 @@
 """Q against what the policy earns, in environments whose returns are known."""
 
+from dataclasses import asdict
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from experience.tape import Tape
 from harness.configuration.composition import load_config
+from harness.errors import UserError
 from online_rl.builders import recurrent_agent
 from online_rl.networks import all_q
 from programs.value_error import compare_values, draw_rows, steps_that_count
+from programs.value_study import study_values
 
 LENGTHS, HORIZON = (9, 4, 7), 9
 
@@ -71,6 +76,13 @@ def test_rows_are_transitions(tape):
 def test_later_rewards_would_not_count(gamma):
     steps = steps_that_count(gamma)
     assert gamma**steps <= 1e-3 < (gamma ** (steps - 1) if gamma else 1)
+
+
+def test_a_run_without_a_discount_is_refused_before_anything_is_loaded(tmp_path):
+    config = load_config("pendulum/base", ["debug=true", "train.gamma=1"])
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+    with pytest.raises(UserError, match=r"trained with train\.gamma=1"):
+        study_values(tmp_path, states=2, seed=0)
 
 
 def test_returns_are_discounted_and_end_with_the_episode(tape):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experience.data.dataset import load_dataset
-from experience.data.pendulum import PUMP, SPIN, pendulum_dataset
+from experience.data.pendulum import PUMP, SPIN, make_pendulum_dataset, pendulum_dataset
 from experience.histories import build_histories
 from experience.tasks import get_task
 from harness.configuration.groups import EnvConfig
@@ -102,3 +102,10 @@ def test_a_missing_file_is_made_and_used_again(dataset, tmp_path):
     tape = build_histories(made, task.horizon, task.stop_at_first_terminal, False)
     assert len(tape.start) == 100 * 201
     assert tape.next_truncated.sum() == 200  # the last step of each history and its final row
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr("experience.data.pendulum.pendulum_dataset", lambda *_: dataset)
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(UserError, match="pendulum.hdf5 could not be written"):
+        make_pendulum_dataset(tmp_path / "data" / "pendulum.hdf5")
