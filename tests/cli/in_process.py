@@ -20,7 +20,12 @@ from harness.run import launched, numerics
 from tests.cli import programs
 from tests.cli.programs import REPOSITORY
 
-PRECISION = "jax_default_matmul_precision"
+#: As JAX is without the tests' strictness, in all threads; the precision, which configurations set.
+SETTINGS = {
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_default_matmul_precision": os.environ.get("JAX_DEFAULT_MATMUL_PRECISION"),
+}
 
 
 def run(folder: Path, script: str, *arguments: str, **variables: str):
@@ -47,7 +52,7 @@ def _as_a_program(folder: Path, command: list[str], variables: dict[str, str]):
     """What a new process would begin with; all of it is put back."""
     out, err = io.StringIO(), io.StringIO()
     environment = programs.environment(folder) | variables
-    precision = getattr(jax.config, PRECISION)
+    before = {name: getattr(jax.config, name) for name in SETTINGS}
     with (
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, environment, clear=True),
@@ -59,9 +64,15 @@ def _as_a_program(folder: Path, command: list[str], variables: dict[str, str]):
         contextlib.redirect_stderr(err),
     ):
         try:
+            _update(SETTINGS)
             yield out, err
         finally:
             GlobalHydra.instance().clear()
-            jax.config.update(PRECISION, precision)
+            _update(before)
             # it changes sys.path when it is imported
             sys.modules.pop("_checkout", None)
+
+
+def _update(settings: dict[str, str | None]) -> None:
+    for name, value in settings.items():
+        jax.config.update(name, value)
