@@ -1,4 +1,4 @@
-"""The real command against a real server: right files or clear errors, and the exit code."""
+"""The command against a real server: right files or clear errors, and the exit code."""
 
 import dataclasses
 import hashlib
@@ -21,9 +21,9 @@ from catalogue.domains import PUBLISHED
 from experience.data.download import download_datasets
 from experience.data.published import published_files
 from harness.download.checked import Patience
+from tests.cli import in_process, programs
 from tests.harness.download.file_server import FileServer, Served
 
-ROOT = Path(__file__).parents[1]
 STEPS = 400
 
 
@@ -69,15 +69,14 @@ def path_of(name):
     return urlsplit(published_files()[name].url).path
 
 
-def run(server, *arguments):
-    return subprocess.run(
-        command(server, *arguments), capture_output=True, text=True, cwd=ROOT, timeout=120
-    )
-
-
 def command(server, *arguments):
+    """The script and its arguments, with patience for a test's server."""
     quick = ("--attempts", "3", "--backoff", "0.01", "--timeout", "10", "--mirror", server.url)
-    return [sys.executable, "get_all_datasets.py", *quick, *arguments]
+    return ["get_all_datasets.py", *quick, *arguments]
+
+
+def run(folders, server, *arguments):
+    return in_process.run(folders, *command(server, *arguments))
 
 
 def files_in(folder):
@@ -88,7 +87,7 @@ def files_in(folder):
 def test_downloads_go_to_their_folders_and_are_verified_the_next_time(server, folders):
     server.files[path_of("hopper-medium-v2")] = Served(HOPPER, cuts=[20_000])
     server.files[path_of("pen-human-v1")] = Served(PEN, failures=[503])
-    first = run(server, "hopper-medium-v2", "pen-human-v1")
+    first = run(folders, server, "hopper-medium-v2", "pen-human-v1")
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("downloaded") == 2
     assert (folders / "d4rl" / "hopper_medium-v2.hdf5").read_bytes() == HOPPER
@@ -96,7 +95,7 @@ def test_downloads_go_to_their_folders_and_are_verified_the_next_time(server, fo
     assert files_in(folders) == {"hopper_medium-v2.hdf5", "pen-human-v1.hdf5"}
 
     asked = len(server.requests)
-    second = run(server, "hopper-medium-v2", "pen-human-v1")
+    second = run(folders, server, "hopper-medium-v2", "pen-human-v1")
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("on disk") == 2
     assert f"{len(HOPPER) / 1e6:.1f} MB" in second.stdout
@@ -107,12 +106,12 @@ def test_bytes_of_a_server_that_gives_up_are_kept_and_the_next_command_goes_on(s
     """Fewer bytes than one of the blocks in which a file is read."""
     path = path_of("hopper-medium-v2")
     server.files[path] = Served(HOPPER, cuts=[20_000, 0, 0])
-    first = run(server, "hopper-medium-v2")
+    first = run(folders, server, "hopper-medium-v2")
     assert first.returncode == 1 and "Traceback" not in first.stderr
     part = folders / "d4rl/hopper_medium-v2.hdf5.part"
     assert part.read_bytes() == HOPPER[:20_000]
     asked = len(server.requests)
-    second = run(server, "hopper-medium-v2")
+    second = run(folders, server, "hopper-medium-v2")
     assert second.returncode == 0, second.stderr
     assert server.ranges_asked(path)[asked:] == ["bytes=20000-"]
     assert part.with_suffix("").read_bytes() == HOPPER and files_in(folders) == {part.stem}
@@ -120,7 +119,7 @@ def test_bytes_of_a_server_that_gives_up_are_kept_and_the_next_command_goes_on(s
 
 def test_one_failure_does_not_stop_the_others_and_shows_in_the_exit_code(server, folders):
     server.files[path_of("pen-human-v1")] = Served(PEN)
-    done = run(server, "hopper-medium-v2", "pen-human-v1")
+    done = run(folders, server, "hopper-medium-v2", "pen-human-v1")
     assert done.returncode == 1
     assert "404" in done.stderr
     for needed in (
@@ -148,7 +147,7 @@ def test_one_failure_does_not_stop_the_others_and_shows_in_the_exit_code(server,
 )
 def test_bad_hdf5_never_gets_the_final_name(server, folders, served, reason):
     server.files[path_of("hopper-medium-v2")] = served
-    done = run(server, "hopper-medium-v2")
+    done = run(folders, server, "hopper-medium-v2")
     assert done.returncode == 1
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
@@ -158,7 +157,7 @@ def test_bad_hdf5_never_gets_the_final_name(server, folders, served, reason):
 def test_neorl_file_with_wrong_md5_never_gets_the_final_name(server, folders):
     content = np.random.default_rng(0).bytes(1000)
     server.files[path_of("Hopper-v3-low")] = Served(content)
-    done = run(server, "Hopper-v3-low")
+    done = run(folders, server, "Hopper-v3-low")
     assert done.returncode == 1
     assert hashlib.md5(content).hexdigest() in done.stderr
     assert "95a0c17014ba9fc45e739c820f3910ef" in done.stderr
@@ -199,7 +198,7 @@ def test_truncated_file_of_an_interrupted_d4rl_download_is_replaced(server, fold
     target = folders / "d4rl" / "hopper_medium-v2.hdf5"
     target.parent.mkdir()
     target.write_bytes(HOPPER[:30_000])
-    done = run(server, "hopper-medium-v2")
+    done = run(folders, server, "hopper-medium-v2")
     assert done.returncode == 0, done.stderr
     assert target.read_bytes() == HOPPER
     assert "damaged" in done.stderr
@@ -214,8 +213,8 @@ def test_stopped_command_continues(server, folders, stop):
     target = folders / "d4rl" / "hopper_medium-v2.hdf5"
     part = target.with_name(target.name + ".part")
     process = subprocess.Popen(
-        command(server, "hopper-medium-v2"),
-        cwd=ROOT,
+        [sys.executable, *command(server, "hopper-medium-v2")],
+        cwd=programs.REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -234,7 +233,7 @@ def test_stopped_command_continues(server, folders, stop):
         assert "the same command continues" in said and "Traceback" not in said
 
     served.seconds_per_block = 0.0
-    done = run(server, "hopper-medium-v2")
+    done = run(folders, server, "hopper-medium-v2")
     assert done.returncode == 0, done.stderr
     assert target.read_bytes() == content
     assert server.ranges_asked(path_of("hopper-medium-v2"))[-1].startswith("bytes=")
@@ -242,7 +241,7 @@ def test_stopped_command_continues(server, folders, stop):
 
 def test_without_names_all_33_are_asked_for(server, folders):
     server.files[path_of("hopper-medium-v2")] = Served(HOPPER)
-    done = run(server)
+    done = run(folders, server)
     assert done.returncode == 1
     assert {path for path, _ in server.requests} == {path_of(name) for name in published_files()}
     assert done.stdout.count("failed") == 32 and done.stdout.count("downloaded") == 1
@@ -251,7 +250,7 @@ def test_without_names_all_33_are_asked_for(server, folders):
 
 def test_unknown_names_are_an_error_before_anything_is_downloaded(server, folders):
     server.files[path_of("hopper-medium-v2")] = Served(HOPPER)
-    done = run(server, "hopper-medium-v2", "hopper-medum-replay-v2")
+    done = programs.run(folders, *command(server, "hopper-medium-v2", "hopper-medum-replay-v2"))
     assert done.returncode == 2
     assert "'hopper-medum-replay-v2'" in done.stderr and "hopper-medium-replay-v2" in done.stderr
     assert "Traceback" not in done.stderr
@@ -266,7 +265,7 @@ def test_unknown_names_are_an_error_before_anything_is_downloaded(server, folder
     ],
 )
 def test_senseless_options_are_errors(server, folders, arguments):
-    done = run(server, *arguments)
+    done = run(folders, server, *arguments)
     assert done.returncode == 2
     assert "error: " in done.stderr and "Traceback" not in done.stderr
 
@@ -274,7 +273,7 @@ def test_senseless_options_are_errors(server, folders, arguments):
 def test_list_shows_all_and_what_is_on_disk(server, folders):
     (folders / "d4rl").mkdir()
     (folders / "d4rl" / "pen-human-v1.hdf5").write_bytes(PEN)
-    done = run(server, "--list")
+    done = run(folders, server, "--list")
     assert done.returncode == 0
     rows = {
         name: line
@@ -290,7 +289,7 @@ def test_list_shows_all_and_what_is_on_disk(server, folders):
 def test_dry_run_says_what_it_would_do_and_does_nothing(server, folders):
     (folders / "d4rl").mkdir()
     (folders / "d4rl" / "pen-human-v1.hdf5").write_bytes(PEN)
-    done = run(server, "--dry-run", "--domain", "neorl", "pen-human-v1")
+    done = run(folders, server, "--dry-run", "--domain", "neorl", "pen-human-v1")
     assert done.returncode == 0
     lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     assert len(lines) == 10

@@ -46,14 +46,20 @@ def run(folder: Path, script: str, *arguments: str, **variables: str):
 
 def succeed(folder: Path, script: str, *arguments: str, **variables: str) -> str:
     """What a program that must succeed prints."""
-    result = run(folder, script, *arguments, **variables)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    return succeeded(run(folder, script, *arguments, **variables))
 
 
 def fail(folder: Path, script: str, *arguments: str, **variables: str) -> str:
     """The one sentence of a program that must end with a user's error."""
-    result = run(folder, script, *arguments, **variables)
+    return failed(run(folder, script, *arguments, **variables))
+
+
+def succeeded(result: subprocess.CompletedProcess) -> str:
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def failed(result: subprocess.CompletedProcess) -> str:
     assert result.returncode == 2, result.stdout + result.stderr
     *others, sentence = result.stderr.splitlines()
     assert sentence.startswith("error: ") and not others, result.stderr

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 
 from neorl.datasets import get_dataset
-from tests.cli.programs import REPOSITORY, fail, run
+from tests.cli import in_process
+from tests.cli.programs import REPOSITORY, run
 from tests.experience.walks import walks
 
 EPISODES, STEPS = 15, 40
@@ -158,7 +159,7 @@ def test_pickled_arrays_of_neorl_are_refused_and_never_opened(tmp_path):
     file.parent.mkdir()
     np.savez(file, obs=np.array([Payload()] * 50, object), action=np.zeros((50, 3)))
     task = ("--config-path=../configs/neorl", "--config-name=base", "dataset_name=Hopper-v3-low")
-    sentence = fail(tmp_path, "offline_world/cont_ensemble.py", *task)
+    sentence = in_process.fail(tmp_path, "offline_world/cont_ensemble.py", *task)
     assert f"dataset Hopper-v3-low ({file}) holds pickled objects" in sentence
     assert "which are never loaded: they could run anything; get the published file" in sentence
     assert [path.name for path in tmp_path.iterdir()] == ["neorl"]
@@ -167,7 +168,9 @@ def test_pickled_arrays_of_neorl_are_refused_and_never_opened(tmp_path):
 def test_hints_of_the_study_of_errors_are_for_ones_own_environment(tmp_path):
     write(tmp_path / "sound.hdf5", sound())
     own = (OWN[0].replace("../", ""), *OWN[1:], "env.dataset_path=sound.hdf5")
-    result = run(tmp_path, "eval_error.py", "-m", *own, "+eval_dataset=null,b.hdf5,sound.hdf5")
+    result = in_process.run(
+        tmp_path, "eval_error.py", "-m", *own, "+eval_dataset=null,b.hdf5,sound.hdf5"
+    )
     assert result.returncode == 2 and "Traceback" not in result.stderr, result.stderr
     undecided, missing, untrained = result.stderr.splitlines()[:3]
     assert "add for example +eval_dataset=<another file in D4RL's layout, or env.data" in undecided

@@ -13,7 +13,9 @@ import pytest
 from filelock import FileLock
 
 from harness.run.free_memory import free_host_bytes
-from tests.cli.programs import REPOSITORY, environment, fail, run
+from tests.cli import programs
+from tests.cli.in_process import fail, run
+from tests.cli.programs import REPOSITORY, environment
 from tests.cli.tiny import AGENT, MODEL, RUN
 
 
@@ -35,9 +37,12 @@ def test_the_configuration(tmp_path, argument, words):
     assert list(tmp_path.iterdir()) == []
 
 
-def sweep_errors(folder: Path, script: str, *arguments: str, **variables: str) -> list[str]:
+def sweep_errors(folder: Path, script: str, *arguments: str) -> list[str]:
+    return failed_jobs(run(folder, script, "-m", *arguments))
+
+
+def failed_jobs(result: subprocess.CompletedProcess) -> list[str]:
     """The sentence of each job of a sweep, all of which must fail."""
-    result = run(folder, script, "-m", *arguments, **variables)
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr, result.stderr
     jobs = result.stdout.count("job ")
@@ -131,17 +136,15 @@ gymnasium.register("Unbounded-v0", entry_point=Unbounded)
 def test_the_environment(tmp_path):
     (tmp_path / "own_environment.py").write_text(OWN_ENVIRONMENT)
     write(tmp_path / "wide.hdf5", arrays(state_dim=4))
-    sentences = sweep_errors(
-        tmp_path,
-        "offline_cont.py",
-        "--config-path=configs/custom",
+    result = programs.run(
+        *(tmp_path, "offline_cont.py", "-m", "--config-path=configs/custom"),
         *CUSTOM,
         "env.dataset_path=wide.hdf5",
         "env.id=Pendulum-v1,own_environment:Unbounded-v0,Nothing-v0,CartPole-v1",
         PYTHONPATH=str(tmp_path),
     )
     expect(
-        sentences,
+        failed_jobs(result),
         "'observations' has 4 numbers a row but the environment's observations have 3",
         "env.id=own_environment:Unbounded-v0 has infinite action bounds",
         "env.id=Nothing-v0 with env.kwargs={} is not one that gymnasium can make",
@@ -270,7 +273,7 @@ def test_the_run_directory(trained):
     changed = fail(trained, "offline_cont.py", *AGENT, "train.utd=0.5", f"run_dir={RUN}/seed0")
     assert "holds a run of another configuration (train.utd: 0.05 -> 0.5)" in changed
     with FileLock(trained / RUN / "seed0/lock"):
-        busy = fail(trained, "offline_cont.py", *AGENT)
+        busy = programs.fail(trained, "offline_cont.py", *AGENT)
     assert "is in use by a live process" in busy
     file = fail(trained, "offline_cont.py", *AGENT, f"run_dir={MODEL}")
     assert f"the run directory {MODEL} cannot be made (File exists)" in file

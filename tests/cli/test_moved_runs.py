@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from harness.log.metrics_file import read_rows
-from tests.cli.programs import agent_arrays, fail, run, succeed, timeless
+from tests.cli import in_process
+from tests.cli.programs import agent_arrays, succeed, timeless
 from tests.cli.tiny import AGENT, MODEL, RUN, WORLD
 
 SEED0 = f"{RUN}/seed0"
@@ -42,7 +43,9 @@ def test_a_moved_run_is_finished_and_its_records_are_not_touched(moved):
 
     told = succeed(moved, "evaluate.py", "größe=1, (final)", "--episodes", "2")
     assert "one per environment" in told and (moved / "größe=1, (final)/evaluation.json").exists()
-    told = succeed(moved, "plot_results.py", "größe=1, (final)", f"{RUN}/seed1", "--out", "tables")
+    told = in_process.succeed(
+        moved, "plot_results.py", "größe=1, (final)", f"{RUN}/seed1", "--out", "tables"
+    )
     assert "| pendulum-random-v1 | recurrent | 2 |" in told
 
 
@@ -60,7 +63,7 @@ def test_a_world_model_is_put_back_from_its_run(moved):
 def test_a_damaged_run_is_not_trained_over_and_a_restart_keeps_the_old_records(moved):
     whole = timeless(read_rows(moved / SEED0 / "metrics.jsonl"))
     shutil.rmtree(moved / SEED0 / "agent")
-    sentence = fail(moved, "offline_cont.py", *AGENT)
+    sentence = in_process.fail(moved, "offline_cont.py", *AGENT)
     assert f"{SEED0} is finished, but agent is not there any more" in sentence
     told = succeed(moved, "offline_cont.py", *AGENT, "restart=true")
     assert f"the earlier records are in {SEED0}/earlier/1" in told and "score" in told
@@ -68,11 +71,11 @@ def test_a_damaged_run_is_not_trained_over_and_a_restart_keeps_the_old_records(m
         assert timeless(read_rows(moved / folder / "metrics.jsonl")) == whole
     assert not (moved / SEED0 / "earlier/1/agent").exists()
     # the records set aside are no second run of seed 0
-    told = succeed(moved, "plot_results.py", "runs", "--out", "tables")
+    told = in_process.succeed(moved, "plot_results.py", "runs", "--out", "tables")
     assert "| pendulum-random-v1 | recurrent | 2 |" in told
-    again = run(moved, "offline_cont.py", *AGENT, "run_dir=offline_world")
-    assert again.returncode == 2 and "is not a run's directory" in again.stderr
-    sentence = fail(moved, "offline_world/cont_ensemble.py", *WORLD, f"run_dir={SEED0}")
+    again = in_process.fail(moved, "offline_cont.py", *AGENT, "run_dir=offline_world")
+    assert "is not a run's directory" in again
+    sentence = in_process.fail(moved, "offline_world/cont_ensemble.py", *WORLD, f"run_dir={SEED0}")
     assert "holds a run of offline_cont, not of cont_ensemble" in sentence
     finished = json.loads((moved / SEED0 / "finished.json").read_text())
     assert finished["files"] == ["agent"] and finished["objective"] == finished["figures"]["score"]

@@ -11,6 +11,7 @@ import pytest
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from programs.scoring import score_seed
+from tests.cli import in_process
 from tests.cli.programs import agent_arrays, fail, start, succeed, timeless
 from tests.cli.tiny import AGENT, RUN, WORLD
 from tests.logged_names import PUBLISHED_RECURRENT
@@ -30,7 +31,10 @@ def test_a_sweep_leaves_a_complete_run_for_each_seed(trained):
     told = (trained / "told.txt").read_text()
     for seed in (0, 1):
         run = trained / RUN / f"seed{seed}"
-        last = [row for row in read_rows(run / "metrics.jsonl") if metrics.SCORE in row][-1]
+        scored = [row for row in read_rows(run / "metrics.jsonl") if metrics.SCORE in row]
+        # one is due after every 30 updates; a round's updates are not cut for it
+        assert [row["count/eval_times"] for row in scored] == [0, 1, 2, 3, 4]
+        last = scored[-1]
         assert last["step"] == 120
         score = f"score × 100: {100 * last[metrics.SCORE]:.1f} (reference protocol)"
         assert score in told and str(run.relative_to(trained)) in told
@@ -48,7 +52,7 @@ def test_a_sweep_leaves_a_complete_run_for_each_seed(trained):
 
 def test_a_finished_run_is_not_run_again(trained):
     before = (trained / SEED0 / "metrics.jsonl").stat()
-    told = succeed(trained, "offline_cont.py", *AGENT)
+    told = in_process.succeed(trained, "offline_cont.py", *AGENT)
     assert f"{SEED0} is finished, score" in told
     assert (trained / SEED0 / "metrics.jsonl").stat() == before
 
@@ -176,7 +180,7 @@ def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     assert f"{100 * score:.1f} [{100 * low:.1f}, {100 * high:.1f}]" in told
     assert len((trained / SEED0 / "episodes.csv").read_text().splitlines()) == 3
     for flags in (("--episodes", "0"), ("--seed", "-1"), ("--episode", "x")):
-        assert "is no whole number" in fail(trained, "evaluate.py", SEED0, *flags)
+        assert "is no whole number" in in_process.fail(trained, "evaluate.py", SEED0, *flags)
 
     succeed(trained, "offline_cont.py", *AGENT, f"load_agent_path={SEED0}/agent", "run_dir=further")
     untrained, further = (

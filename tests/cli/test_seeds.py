@@ -1,4 +1,7 @@
-"""`+seeds=[0,1]`: two runs in one process, each what its own command would have left."""
+"""`+seeds=[0,1]`: two runs in one process, each what its own command would have left.
+
+Over the 120 updates of `trained`, whose runs alone are there already.
+"""
 
 import json
 import signal
@@ -33,6 +36,8 @@ def assert_same_run(alone, beside):
     one, other = (agent_arrays(run / "agent") for run in (alone, beside))
     assert one.keys() == other.keys()
     for name, array in one.items():
+        # where a gradient is little but rounding, Adam's step is as long as elsewhere: weights may
+        # part by one of the largest rate (train.critic_head_lr), which no figure above shows
         np.testing.assert_allclose(other[name], array, atol=1e-3, err_msg=name)
     for name in ("finished.json", "inputs.json"):
         one, other = (json.loads((run / name).read_text()) for run in (alone, beside))

@@ -10,7 +10,8 @@ from figures.compounding import spearman
 from figures.error_files import load_errors
 from figures.error_quantiles import step_medians
 from offline_world.checkpoint import load_ensemble, save_ensemble, stored_statistics
-from tests.cli.programs import fail, succeed
+from tests.cli import programs
+from tests.cli.in_process import fail, succeed
 from tests.cli.tiny import RUN, WORLD
 
 ERRORS = ("--config-path=configs/pendulum", "--config-name=base", "debug=true")
@@ -24,9 +25,9 @@ GROWTH = 30.0
 def evaluated(trained):
     """Errors of both world models, the one without LayerNorm trained for it."""
     plain = (word.replace("name=base", "name=base_no_ln") for word in WORLD)
-    succeed(trained, "offline_world/cont_ensemble.py", *plain)
-    succeed(trained, "eval_error.py", *ERRORS, "collect.unc_quantile=-1.0")
-    succeed(trained, "eval_error.py", *NO_LN, "+eval_dataset=pump-v1")
+    programs.succeed(trained, "offline_world/cont_ensemble.py", *plain)
+    programs.succeed(trained, "eval_error.py", *ERRORS, "collect.unc_quantile=-1.0")
+    programs.succeed(trained, "eval_error.py", *NO_LN, "+eval_dataset=pump-v1")
     return trained
 
 
@@ -59,7 +60,7 @@ def diverged(evaluated):
     )
     save_ensemble(evaluated / "grown" / file, ensemble, stored_statistics(trained))
     folders = "ensemble.save_dir=grown", "ensemble.plot_dir=lost"
-    told = succeed(evaluated, "eval_error.py", *NO_LN, *folders)
+    told = programs.succeed(evaluated, "eval_error.py", *NO_LN, *folders)
     assert "median_rmse_step100 inf" in told
     names = "pendulum-random-v1", "pendulum-pump-v1"
     return load_errors(evaluated / "lost", *names, has_ln=False)

@@ -156,7 +156,7 @@ def test_stores_what_the_reference_stores(histories, limit, from_s0):
         draw_key, _ = jax.random.split(key)
         rows = histories.draw(draw_key, ROLLOUTS, from_s0=from_s0)
         assert tape.start.shape[0] == ROLLOUTS * (HORIZON + 1)
-        end, rollout_lengths, returns = 0, [], []
+        end, rollout_lengths, returns, uncertainties = 0, [], [], []
         for b, row in enumerate(np.asarray(rows)):
             episode, rollout_length = reference_episode(
                 make_histories(),
@@ -189,8 +189,14 @@ def test_stores_what_the_reference_stores(histories, limit, from_s0):
             rollout_lengths.append(rollout_length)
             ends.add((episode["terminated"][-1], episode["truncated"][-1]))
             returns.append(sum(episode["learned_reward"][:-1]))
+            # the world's own: how far left it arrives
+            arrived = episode["state"][len(episode["state"]) - rollout_length :]
+            uncertainties += [-float(state[0]) for state in arrived]
             prefixes.add(int(histories.timestep[row]))
         check_statistics(stats, np.asarray(lengths) - 1, rollout_lengths, returns)
+        for name, of in (("mean", np.mean), ("max", np.max)):
+            found = getattr(stats, f"uncertainty_{name}")
+            np.testing.assert_allclose(found, of(uncertainties), atol=1e-3, err_msg=name)
         lengths_seen |= set(rollout_lengths)
     assert {(True, False), (False, True)} <= ends
     if from_s0:

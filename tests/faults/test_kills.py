@@ -59,7 +59,7 @@ def rows(run: Path) -> int:
 
 
 def moments(run: Path) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """Ten moments of a run's life: starting, between rows, inside saves, at its end."""
+    """Moments of a run's life: starting, between rows, inside saves, at its end."""
     checkpoints = run / "checkpoint"
 
     def logged(count):

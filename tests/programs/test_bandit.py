@@ -1,21 +1,31 @@
 """The bandit study from its data to its figure, through the command line."""
 
 import json
-import subprocess
-import sys
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from catalogue.uncertainty import epi_mean
+from experience.real.bandit_envs import no_history
 from figures.bandit import PANELS, PENALTY, best_of, draw_study
 from figures.run_records import find_runs
-from harness.checkout import ROOT
+from harness.configuration.composition import load_config
 from harness.errors import UserError
 from harness.log.metrics_file import read_rows
-from offline_world.bandit_world import arm_means
+from offline_world.bandit_dataset import BanditDataset, save_dataset
+from offline_world.bandit_task import ARMS, PULLS
+from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
-from tests.cli.programs import fail, succeed, timeless
+from online_rl.builders import bandit_agent
+from programs import bandit
+from tests.cli import programs
+from tests.cli.in_process import fail, succeed
+from tests.cli.programs import timeless
 from tests.logged_names import OURS_BANDIT, PUBLISHED_BANDIT
+from tests.offline_world import golden_ensemble
 
 STUDY = ("debug=true", "study.seeds=[0]", "study.penalties=[0,2.5]", "run_dir=study")
 SINGLE = ("debug=true", "seed=0", "collect.penalty_coef=2.5", "run_dir=single")
@@ -27,8 +37,8 @@ def studied(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bandit")
     succeed(folder, "offline_world/bandit_data.py")
     succeed(folder, "offline_world/bandit_ensemble.py", "--seed", "0", "debug=true")
-    succeed(folder, "offline_bandit.py", *SINGLE)
-    succeed(folder, "bandit_study.py", *STUDY)
+    programs.succeed(folder, "offline_bandit.py", *SINGLE)
+    programs.succeed(folder, "bandit_study.py", *STUDY)
     return folder
 
 
@@ -63,6 +73,72 @@ def test_greedy_episodes_in_the_reward_ensemble(studied):
     assert 100 * (means.min() - 2.5 * np.ptp(means) - 1) < row["train_envs_eval/reward"]
     assert row["train_envs_eval/reward"] < 100 * (means.max() + 1)
     assert (studied / "single/plots/learning.png").exists()
+
+
+@pytest.fixture(scope="module")
+def greedy():
+    """(arm) → figures of two episodes in each of three members that know what they say, of an agent
+    that pulls nothing but `arm`; and the members' means."""
+    config = load_config("offline_bandit", ["debug=true"])
+    agent = bandit_agent(config, ARMS)
+    learner = eqx.filter_jit(agent.init)(jax.random.key(0))
+    ensemble = golden_ensemble.random(3, ARMS, 1, 8, residual=0, depth=2)
+    doubt = ensemble.members.log_std_head
+    ensemble = eqx.tree_at(
+        lambda of: (of.members.log_std_head.weight, of.members.log_std_head.bias),
+        ensemble,
+        (0 * doubt.weight, 0 * doubt.bias - 50),
+    )
+    world = BanditWorld(ensemble, jnp.asarray(2.5), PULLS, epi_mean)
+    test = eqx.filter_jit(bandit.test_agent)
+
+    def figures(arm):
+        preferred = eqx.tree_at(
+            lambda of: of.online.head.advantage.bias, learner, 100 * jax.nn.one_hot(arm, ARMS)
+        )
+        return test(
+            agent, preferred, world, no_history(), jax.random.key(1), episodes=2, rollouts=6
+        )
+
+    return figures, np.asarray(arm_means(ensemble, ARMS))
+
+
+@pytest.mark.parametrize("arm", range(ARMS))
+def test_greedy_rewards_are_each_members_mean_of_the_preferred_arm(greedy, arm):
+    figures, means = greedy
+    found = figures(arm)
+    # the least standard deviation of a member is e⁻⁵ a pull, so 0.07 in a hundred
+    of_arm = 100 * means[:, arm]
+    learned = of_arm.mean() - 2.5 * 100 * means[:, arm].std()
+    assert np.ptp(100 * means.mean(0)) > 1, "the arms can be told apart"
+    np.testing.assert_allclose(found["train_envs_eval/reward"], learned, atol=0.3)
+    np.testing.assert_allclose(found["train_envs_eval/reward_std"], of_arm.std(), atol=0.3)
+    assert found["train_envs_eval/length"] == PULLS
+
+
+def test_every_member_gets_as_many_greedy_episodes():
+    def counts(members, rollouts):
+        overrides = [f"collect.ensemble_size={members}", f"collect.parallel_size={members}"]
+        overrides += [f"eval.rollout_episodes={rollouts}", "eval.real_episodes=5"]
+        return bandit.episode_counts(load_config("offline_bandit", overrides))
+
+    assert counts(3, 7) == {"episodes": 5, "rollouts": 9}
+    assert counts(7, 2) == {"episodes": 5, "rollouts": 7}
+    assert counts(5, 10) == {"episodes": 5, "rollouts": 10}
+
+
+def test_the_published_rows_are_held_out(tmp_path):
+    """scikit-learn's train_test_split(test_size=0.2, random_state=42): these of 1000 first."""
+    pulls = np.arange(1000)
+    arms, rewards = pulls % 2, pulls.astype(np.float32)
+    file = tmp_path / "pulls.npz"
+    save_dataset(file, BanditDataset(arms.reshape(10, 100), rewards.reshape(10, 100)))
+    data = bandit.bandit_data(load_config("offline_bandit", [f"collect.data_path={file}"]))
+    order = np.random.RandomState(42).permutation(1000)
+    assert order[:5].tolist() == [521, 737, 740, 660, 411]
+    for rows, expected in ((data.holdout, order[:200]), (data.train, order[200:])):
+        one_hot = np.eye(2)[expected % 2]
+        np.testing.assert_array_equal(rows, np.column_stack([one_hot, expected]))
 
 
 def test_a_penalty_lowers_imagined_returns(studied):
@@ -125,8 +201,7 @@ def test_runs_that_differ_in_another_key_are_not_averaged(tmp_path):
     assert "| train.enc_lr=1e-05 | 0, 1 | 10 | 0.250 ± 0.354 |" in table
     # without keys of their own, all settings that lie there are told apart
     out = tmp_path / "all"
-    command = [sys.executable, str(ROOT / "plot_bandit.py"), f"{tmp_path}/*", "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    succeed(tmp_path, "plot_bandit.py", "*", "--out", str(out))
     table = (out / "table.md").read_text()
     assert "| collect.penalty_coef=0.5, train.enc_lr=3e-06 | 2 |" in table
     assert "| collect.penalty_coef=0.5, train.enc_lr=1e-05 | 0, 1 |" in table

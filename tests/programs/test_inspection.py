@@ -1,5 +1,8 @@
 """Norms of parameters, gradients and updates, against what an optimiser was really given."""
 
+from types import SimpleNamespace
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,10 +10,12 @@ import numpy as np
 import optax
 import pytest
 
+from experience.tape import Tape
 from harness.configuration.composition import load_config
 from online_rl.builders import recurrent_agent
 from online_rl.optimiser import SplitState
-from programs.inspection import norms
+from programs.inspection import make_inspect, norms
+from tests.online_rl.probes import make_agent, tape_of
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +78,35 @@ def test_several_agents_have_norms_of_their_own(before):
     )
     for name, norm in alone.items():
         np.testing.assert_allclose(both[name], [norm, 2 * norm], rtol=1e-4)
+
+
+class Replay(NamedTuple):
+    """Of one batch; its ring's place says on which device it is."""
+
+    batch: Tape
+    write: jax.Array
+
+
+def test_memories_are_looked_at_one_by_one():
+    agent = make_agent()
+    learner = eqx.filter_jit(agent.init)(jax.random.key(0))
+    # rows alike, so that some directions are worth less than a hundredth
+    still = lambda key, shape: jnp.ones(shape)  # noqa: E731
+    tape = tape_of(jax.random.key(1), 2, 20, lambda states, actions: 0 * actions, state=still)
+    replay = Replay(tape, jnp.zeros(()))
+    state = SimpleNamespace(learner=learner, replay=replay, rounds=1, updates=3)
+    inspect = make_inspect(agent, lambda replay, key: replay.batch)
+    found = inspect(lambda replay, learner, count: (learner, None), 0, {})(state)
+    for name in ("critic", "actor"):
+        network = getattr(learner, name)
+        features = np.asarray(network.encoder(tape, jnp.asarray(agent.first_action)))
+        singular = np.linalg.svd(features.astype(np.float64), compute_uv=False)
+        # the fewest that make 99 % of the sum
+        rank = next(n for n in range(9) if singular[:n].sum() >= 0.99 * singular.sum())
+        assert 1 < rank < features.shape[1] and found.pop(f"agent/{name}_stable_rank") == rank
+        norm = np.sqrt((features**2).sum(1)).mean()
+        np.testing.assert_allclose(found.pop(f"agent/{name}_feature_norm"), norm, rtol=1e-4)
+    assert not [name for name in found if "rank" in name or "feature" in name]
 
 
 def _stacked(state: SplitState, stacked) -> SplitState:

@@ -11,15 +11,46 @@ from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.errors import UserError
-from harness.run import free_memory
+from harness.run import free_memory, numerics
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from online_rl.builders import recurrent_agent
+from programs import world_model
 from programs.continuous import train_agents
 from programs.ensemble_training import note_replay
-from programs.world_model import load_trained, mean_uncertainty
+from programs.world_model import load_trained, mean_uncertainty, training_uncertainties
 from tests import golden_map
+from tests.offline_world import golden_ensemble
 
 STATE, ACTION = 11, 3
+
+
+def test_uncertainties_are_kept_for_each_precision_of_products(tmp_path, monkeypatch):
+    """A later run with another `train.matmul_precision` must not be given those of the first."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("JAX_DEFAULT_MATMUL_PRECISION", raising=False)
+    monkeypatch.setattr(numerics, "_chosen", None)
+    ensemble = golden_ensemble.random(2, 3, 3, 8, residual=2)
+    inputs = jax.random.normal(jax.random.key(0), (5, 3))
+    computed = []
+
+    def row_uncertainties(*arguments):
+        computed.append(len(computed) + 1.0)
+        return np.full(5, computed[-1], np.float32)
+
+    monkeypatch.setattr(world_model, "row_uncertainties", row_uncertainties)
+
+    def under(precision, unc_type="epi_mean"):
+        config = load_config("pendulum/base", [f"train.matmul_precision={precision}"])
+        numerics.configure_numerics(config)
+        return float(training_uncertainties(ensemble, inputs, unc_type)[0])
+
+    before = jax.config.jax_default_matmul_precision
+    try:
+        names = ("highest", "default", "highest", "default")
+        assert [under(name) for name in names] == [1, 2, 1, 2]
+        assert under("highest", "ale_max") == 3 and len(computed) == 3
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
 
 
 def test_a_seed_takes_the_file_of_its_number_and_no_other(tmp_path):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+from tests.cli import in_process
+from tests.cli.programs import REPOSITORY
 
 PROGRAM = """
 import os, sys
@@ -18,11 +19,11 @@ from harness.configuration.schema import ContinuousConfig
 from harness.run.entry import program
 from harness.errors import UserError
 
-assert "jax" not in sys.modules
+jax_is_here = "jax" in sys.modules
 
 @program("offline_cont", ContinuousConfig, default="pendulum/base", flags=("seed",))
 def main(config, run):
-    print("cache", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    print("cache", os.environ["JAX_COMPILATION_CACHE_DIR"], "JAX is here:", jax_is_here)
     if config.seed == 2:
         raise UserError("seed 2 is unlucky: take another")
     if config.seed == 3:
@@ -60,7 +61,14 @@ def environment(folder):
     return own | {"PYTHONPATH": str(REPOSITORY), "XDG_CACHE_HOME": str(folder / "cache")}
 
 
+def end_of(folder, *arguments, script="offline_cont.py", **variables):
+    """As `run`, in this process."""
+    cache = {"XDG_CACHE_HOME": str(folder / "cache")}
+    return in_process.run(folder, str(folder / script), *arguments, **cache, **variables)
+
+
 def run(folder, *arguments, script="offline_cont.py", **variables):
+    """In a process of its own, without the variables of JAX that the tests run with."""
     return subprocess.run(
         [sys.executable, script, *arguments],
         cwd=folder,
@@ -80,18 +88,22 @@ def test_a_run_its_repetition_and_its_change(folder):
     assert first.returncode == 0, first.stderr
     assert "seed 1 pendulum 0.05" in first.stdout
     assert f"cache {folder}/cache/neubay-jax" in first.stdout
+    assert "JAX is here: False" in first.stdout
     assert first.stderr == ""
     new = {name for name in files(folder) - before if not name.startswith("cache/")}
     where = "runs/offline_cont/pendulum-random-v1/default/seed1"
     names = ("config.yaml", "environment.json", "finished.json", "lock")
     assert new == {f"{where}/{name}" for name in names}
 
-    again = run(folder, "seed=0", "--config-name", "base.yaml", "seed=1", "-cp", "configs/pendulum")
+    again = end_of(
+        folder, "seed=0", "--config-name", "base.yaml", "seed=1", "-cp", "configs/pendulum"
+    )
     assert again.returncode == 0
     assert "is finished, score 50;" in again.stdout and "utd" not in again.stdout
 
     changed = run(folder, f"run_dir={where}", "seed=1", "train.utd=0.5")
     assert changed.returncode == 2
+    assert changed.stderr.startswith("error: ") and changed.stderr.count("\n") == 1
     assert "train.utd: 0.05 -> 0.5" in changed.stderr
 
 
@@ -100,10 +112,10 @@ def test_a_path_may_hold_what_hydra_would_read_otherwise(folder):
         ("~/my runs (old)/größe=1,b=2", "home/my runs (old)/größe=1,b=2"),
         ("[1e5] it's: #x", "[1e5] it's: #x"),
     ):
-        result = run(folder, "seed=1", f"run_dir={typed}", HOME=str(folder / "home"))
+        result = end_of(folder, "seed=1", f"run_dir={typed}", HOME=str(folder / "home"))
         assert result.returncode == 0, result.stderr
         assert (folder / where / "finished.json").exists()
-    rooted = run(folder, "seed=1", "run_root=~/a=b, c", HOME=str(folder / "home"))
+    rooted = end_of(folder, "seed=1", "run_root=~/a=b, c", HOME=str(folder / "home"))
     assert rooted.returncode == 0, rooted.stderr
     assert len(list((folder / "home/a=b, c").rglob("finished.json"))) == 1
 
@@ -122,7 +134,7 @@ def test_a_path_may_hold_what_hydra_would_read_otherwise(folder):
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(folder, arguments, words):
-    result = run(folder, *arguments)
+    result = end_of(folder, *arguments)
     assert result.returncode == 2
     assert result.stderr.startswith("error: ") and words in result.stderr
     assert result.stderr.count("\n") == 1
@@ -139,7 +151,7 @@ def test_a_file_that_is_not_yaml_is_named_with_the_line(folder, text, words):
     path = folder / "mine/base.yaml"
     path.parent.mkdir()
     path.write_text(text)
-    result = run(folder, "--config-path=mine", "--config-name=base")
+    result = end_of(folder, "--config-path=mine", "--config-name=base")
     assert result.returncode == 2
     assert result.stderr.startswith("error: ") and words.format(path) in result.stderr
     assert result.stderr.count("\n") == 1
@@ -161,7 +173,7 @@ def test_published_paths_from_the_top_and_from_the_subfolder(folder):
         ("offline_cont.py", "configs/neorl"),
         ("offline_world/cont_ensemble.py", "../configs/neorl"),
     ):
-        result = run(
+        result = end_of(
             folder,
             f"--config-path={path}",
             "--config-name=base_markov",
@@ -183,7 +195,7 @@ def test_a_sweep_goes_on_after_a_failed_job_and_fails_at_its_end(folder):
     assert not (folder / "outputs").exists() and not (folder / "multirun").exists()
     assert not (folder / "multirun.yaml").exists()
 
-    fine = run(folder, "-m", "seed=7,8")
+    fine = end_of(folder, "-m", "seed=7,8")
     assert fine.returncode == 0 and "seed 8" in fine.stdout
 
 
