@@ -8,6 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import UserError
+from harness.foreign import foreign_code
+
+#: Errors of an import that have a sentence of their own.
+_SAID_HERE = (ImportError, SyntaxError)
 
 
 def named_function(setting: str, name: str, *, words: tuple[str, ...] = ()) -> Callable[..., Any]:
@@ -35,8 +39,9 @@ def _load_module(given: str, name: str, words: tuple[str, ...]) -> tuple[ModuleT
             " nor path/to/file.py:function"
         )
     try:
-        return importlib.import_module(module_name), function_name
-    except (ImportError, SyntaxError) as error:
+        with foreign_code(f"{given}: importing {module_name}", *_SAID_HERE):
+            return importlib.import_module(module_name), function_name
+    except _SAID_HERE as error:
         raise UserError(
             f"{given}: module {module_name} cannot be imported ({error}); put it on PYTHONPATH or"
             " give path/to/file.py:function"
@@ -49,7 +54,8 @@ def _load_file(given: str, path: Path) -> ModuleType:
         raise UserError(f"{given}: there is no Python file {path.absolute()}")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except (ImportError, SyntaxError) as error:
+        with foreign_code(f"{given}: importing {path}", *_SAID_HERE):
+            spec.loader.exec_module(module)
+    except _SAID_HERE as error:
         raise UserError(f"{given}: {path} cannot be imported ({error})") from error
     return module
