@@ -27,6 +27,19 @@ def named_function(setting: str, name: str, *, words: tuple[str, ...] = ()) -> C
     return function
 
 
+def function_file(setting: str, name: str) -> Path:
+    """The file of the function that `setting` names, which is not loaded; UserError as above."""
+    file_name, colon, _ = name.rpartition(":")
+    if colon:
+        return Path(file_name).expanduser()
+    module_name = name.rpartition(".")[0]
+    with foreign_code(f"{setting}={name}: looking for {module_name}"):
+        spec = importlib.util.find_spec(module_name)
+    if spec is None or spec.origin is None:
+        raise UserError(f"{setting}={name}: there is no module {module_name}")
+    return Path(spec.origin)
+
+
 def _load_module(given: str, name: str, words: tuple[str, ...]) -> tuple[ModuleType, str]:
     """The module that `name` points into, and the name of the function in it."""
     file_name, colon, function_name = name.rpartition(":")
