@@ -35,33 +35,32 @@ def load_trained(config: ContinuousConfig, state_dim: int, action_dim: int) -> E
 def check_learned_from(config: ContinuousConfig, wanted: Statistics, dataset: Dataset) -> None:
     """UserError if the saved ensemble learned from other rows than those of `dataset`, or from rows
     that were normalised in another way. A file that does not say is taken, if ours with a note."""
-    path = ensemble_path(config)
-    stored = stored_statistics(path)
+    path, name = ensemble_path(config), config.dataset_name
+    # its run may be finished
+    train_again = f"train it again with `{_training_command(config)} restart=true`"
+    stored, learned = stored_statistics(path), stored_data(path)
     if stored is None and dataset.origin is not None:
         raise UserError(
             f"{path} is from before states far from 0 were measured from their mean, as those of"
-            f" {config.dataset_name} are now: train it again with `{_training_command(config)}`"
+            f" {name} are now: {train_again}"
         )
     if stored not in (None, wanted):
         raise UserError(
-            f"{path} was trained on inputs normalised with {stored} statistics, but those of"
-            f" {config.dataset_name} are {wanted}: it belongs to another dataset; train one with"
-            f" `{_training_command(config)}`"
+            f"{path} was trained on inputs normalised with {stored} statistics, but those of {name}"
+            f" are {wanted}: it belongs to another dataset; {train_again}"
         )
-    learned = stored_data(path)
     if learned not in (None, dataset.digest):
         raise UserError(
-            f"{path} learned from other data than those of {config.dataset_name} are now (SHA-256"
+            f"{path} learned from other data than those of {name} are now (SHA-256"
             f" {str(learned)[:12]}…, now {dataset.digest[:12]}…): put the old data back, give the"
-            " ensemble.save_dir of these, or train it again with"
-            f" `{_training_command(config)} restart=true`"
+            f" ensemble.save_dir of these, or {train_again}"
         )
     if stored is None and is_ours(path):
         print(
             f"note: {path} is of an earlier version, which did not say how it was trained: its"
             " inputs may have been normalised with float64 statistics and its holdout have been"
             " another, so that its members are ranked and cut off a little differently; where that"
-            f" matters, train it again with `{_training_command(config)} restart=true`",
+            f" matters, {train_again}",
             flush=True,
         )
 
