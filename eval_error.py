@@ -10,9 +10,10 @@ errors are left in plt/<domain>/<dataset>/<eval dataset>/{with,without}_LN_seed<
 
 from harness.configuration.schema import ContinuousConfig
 from harness.run.entry import program
+from programs.inputs import present_inputs
 
 
-@program("eval_error", ContinuousConfig)
+@program("eval_error", ContinuousConfig, inputs=present_inputs)
 def main(config, run):
     from programs.error_study import study_errors
 

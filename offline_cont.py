@@ -12,9 +12,10 @@ With -m seeds are trained one after the other, with +seeds side by side (docs/ru
 
 from harness.configuration.schema import ContConfig
 from harness.run.entry import program
+from programs.inputs import present_inputs
 
 
-@program("offline_cont", ContConfig, takes_seeds=True)
+@program("offline_cont", ContConfig, takes_seeds=True, inputs=present_inputs)
 def main(configs, runs):
     from experience.replay import TapeReplay
     from online_rl.builders import recurrent_agent

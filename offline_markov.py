@@ -8,9 +8,16 @@ seeds side by side (docs/runs.md).
 
 from harness.configuration.schema import MarkovConfig
 from harness.run.entry import program
+from programs.inputs import present_inputs
 
 
-@program("offline_markov", MarkovConfig, default="d4rl_loco/base_markov", takes_seeds=True)
+@program(
+    "offline_markov",
+    MarkovConfig,
+    default="d4rl_loco/base_markov",
+    takes_seeds=True,
+    inputs=present_inputs,
+)
 def main(configs, runs):
     from experience.replay import TapeReplay
     from online_rl.builders import markov_agent

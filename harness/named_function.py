@@ -8,6 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import UserError
+from harness.foreign import foreign_code
+
+#: Errors of an import that have a sentence of their own.
+_SAID_HERE = (ImportError, SyntaxError)
 
 
 def named_function(setting: str, name: str, *, words: tuple[str, ...] = ()) -> Callable[..., Any]:
@@ -23,6 +27,19 @@ def named_function(setting: str, name: str, *, words: tuple[str, ...] = ()) -> C
     return function
 
 
+def function_file(setting: str, name: str) -> Path:
+    """The file of the function that `setting` names, which is not loaded; UserError as above."""
+    file_name, colon, _ = name.rpartition(":")
+    if colon:
+        return Path(file_name).expanduser()
+    module_name = name.rpartition(".")[0]
+    with foreign_code(f"{setting}={name}: looking for {module_name}"):
+        spec = importlib.util.find_spec(module_name)
+    if spec is None or spec.origin is None:
+        raise UserError(f"{setting}={name}: there is no module {module_name}")
+    return Path(spec.origin)
+
+
 def _load_module(given: str, name: str, words: tuple[str, ...]) -> tuple[ModuleType, str]:
     """The module that `name` points into, and the name of the function in it."""
     file_name, colon, function_name = name.rpartition(":")
@@ -35,8 +52,9 @@ def _load_module(given: str, name: str, words: tuple[str, ...]) -> tuple[ModuleT
             " nor path/to/file.py:function"
         )
     try:
-        return importlib.import_module(module_name), function_name
-    except (ImportError, SyntaxError) as error:
+        with foreign_code(f"{given}: importing {module_name}", *_SAID_HERE):
+            return importlib.import_module(module_name), function_name
+    except _SAID_HERE as error:
         raise UserError(
             f"{given}: module {module_name} cannot be imported ({error}); put it on PYTHONPATH or"
             " give path/to/file.py:function"
@@ -49,7 +67,8 @@ def _load_file(given: str, path: Path) -> ModuleType:
         raise UserError(f"{given}: there is no Python file {path.absolute()}")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except (ImportError, SyntaxError) as error:
+        with foreign_code(f"{given}: importing {path}", *_SAID_HERE):
+            spec.loader.exec_module(module)
+    except _SAID_HERE as error:
         raise UserError(f"{given}: {path} cannot be imported ({error})") from error
     return module

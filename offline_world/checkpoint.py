@@ -5,8 +5,8 @@ First line: JSON `{"ensemble_size", "hidden_size", "has_ln"}`. Then one array af
 weight (member, out, in) and bias and the LayerNorm weight and bias if any, then weight and bias of
 the mean head and of the log σ head. A bandit's file has two blocks, no state size, no `has_ln`.
 
-An ensemble of a user's own data adds `"statistics": "exact"`, how its inputs were normalised, which
-readers of the published format pass over; without it they are the published ones.
+Our own add to the first line, where readers of the published format pass over it, what they learned
+from: `"statistics"`, how their inputs were normalised, and `"data"`, the digest of the dataset.
 
 Our own files end with a line `sha256 <digest of all before it>`, which the published reader leaves
 unread. Published files have none: of theirs, structure and finite numbers are checked.
@@ -37,6 +37,7 @@ CONTINUOUS_DEPTH, BANDIT_DEPTH = 4, 2
 LARGEST_SIZE = 2**20
 _LONGEST_HEADER = 2**12
 _CHECKSUM = b"sha256 "
+_TRAILER = len(_CHECKSUM) + 64 + len(b"\n")
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -85,16 +86,34 @@ def stored_statistics(path: Path | str) -> Statistics | None:
     return None if word is None else Statistics(word)
 
 
+def stored_data(path: Path | str) -> str | None:
+    """The digest of the dataset that the ensemble in `path` learned from; errors as above."""
+    path = Path(path)
+    with _opened(path) as file:
+        return _read_header(path, file.readline(_LONGEST_HEADER)).get("data")
+
+
+def is_ours(path: Path | str) -> bool:
+    """Whether the ensemble in `path` ends with the checksum that published files do not have."""
+    with _opened(Path(path)) as file:
+        file.seek(-min(_TRAILER, file.seek(0, os.SEEK_END)), os.SEEK_END)
+        return file.read().startswith(_CHECKSUM)
+
+
 def save_ensemble(
-    path: Path | str, ensemble: Ensemble, statistics: Statistics | None = None
+    path: Path | str,
+    ensemble: Ensemble,
+    statistics: Statistics | None = None,
+    data: str | None = None,
 ) -> None:
-    """Writes `ensemble` in the published format, with its checksum, whole or not at all."""
+    """Writes `ensemble` in the published format, with its checksum, whole or not at all; and how
+    its inputs were normalised, and of which dataset's digest they are, where that is known."""
     header: dict = {"ensemble_size": ensemble.size, "hidden_size": ensemble.hidden_size}
     state_dim = ensemble.members.residual
     if state_dim:
         header["has_ln"] = ensemble.has_ln
-    if statistics not in (None, Statistics.PUBLISHED):
-        header["statistics"] = statistics
+    learned_from = {"statistics": statistics, "data": data}
+    header |= {key: value for key, value in learned_from.items() if value is not None}
     with atomic_write(path) as temporary, hashed_file(temporary) as file:
         file.write((json.dumps(header) + "\n").encode())
         if state_dim:
@@ -162,7 +181,7 @@ def _opened(path: Path) -> BinaryIO:
 def _check_end(path: Path, file: BinaryIO) -> None:
     """After the last array: nothing in a published file, the checksum of all before it in ours."""
     size = file.tell()
-    end = file.read(len(_CHECKSUM) + 66)
+    end = file.read(_TRAILER + 1)
     if not end:
         return
     if not end.startswith(_CHECKSUM):

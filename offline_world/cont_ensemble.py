@@ -10,9 +10,16 @@ result is offline_world/ckpt/<domain>/<dataset>/ensemble_seed<seed>.eqx, in the 
 import _checkout  # noqa: F401, I001 (before all others)
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
 from harness.run.entry import program
+from programs.inputs import present_inputs
 
 
-@program("cont_ensemble", ContinuousConfig, learns_from=WORLD_MODEL_KEYS, takes_seeds=True)
+@program(
+    "cont_ensemble",
+    ContinuousConfig,
+    learns_from=WORLD_MODEL_KEYS,
+    takes_seeds=True,
+    inputs=present_inputs,
+)
 def main(configs, runs):
     from experience.tasks import get_task
     from programs.ensemble_training import train_world_models

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from harness.errors import UserError
+from harness.foreign import foreign_code
 from harness.named_function import named_function
 
 
@@ -15,13 +16,13 @@ def load_custom_termination(spec: str) -> Callable[..., Bool[Array, ""]]:
     """The function named by `spec`: "package.module.function" or "path/to/file.py:function".
 
     The function takes s (state,), a (action,), s' (state,) and returns one boolean, all in jnp.
-    Raises UserError if it cannot be found or does not take three arguments; what it returns
-    raises UserError when the rule is first traced, unless it is a boolean scalar.
+    Raises UserError if it cannot be found or does not take three arguments; what it raises, or
+    returns other than a boolean scalar, is a UserError when the rule is first traced.
     """
     rule = named_function("env.termination", spec, words=("never",))
     try:
         inspect.signature(rule).bind(None, None, None)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(
             f"env.termination={spec} must take the three arguments s, a, s' ({error})"
         ) from error
@@ -32,11 +33,18 @@ def load_custom_termination(spec: str) -> Callable[..., Bool[Array, ""]]:
         next_state: Float[Array, " state"],
     ) -> Bool[Array, ""]:
         try:
-            terminated = jnp.asarray(rule(state, action, next_state))
+            with foreign_code(f"env.termination={spec}", jax.errors.JAXTypeError):
+                returned = rule(state, action, next_state)
         except jax.errors.JAXTypeError as error:
             raise UserError(
                 f"env.termination={spec} must be written in jax.numpy, without numpy calls and "
                 "without `if` on array values"
+            ) from error
+        try:
+            terminated = jnp.asarray(returned)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"env.termination={spec} must return one boolean, not {type(returned).__name__}"
             ) from error
         if terminated.shape != () or terminated.dtype != jnp.bool_:
             raise UserError(

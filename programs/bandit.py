@@ -21,6 +21,7 @@ from harness.log.compiling import announced
 from harness.log.metrics_file import read_rows
 from harness.randomness import Purpose, ensemble_keys, key_at
 from harness.run.directory import RunDirectory
+from harness.run.inputs import Input
 from offline_world.bandit_dataset import load_dataset
 from offline_world.bandit_task import ARMS, PULLS, SECOND_ARM_PAYS
 from offline_world.bandit_world import BanditWorld, arm_means
@@ -107,7 +108,7 @@ def build_world(config: BanditConfig) -> BanditWorld:
 def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     """The whole run: reward ensemble, agent, loop, and what is left at the end."""
     world = build_world(config)
-    run.depends_on(ensemble_path(config))
+    run.depends_on(Input.file(ensemble_path(config)))
     agent = bandit_agent(config, ARMS)
     (state,), is_on_device = start([config], agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
     collect_in = make_collect(

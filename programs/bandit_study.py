@@ -28,6 +28,7 @@ from harness.log.compiling import announced
 from harness.log.logger import FanOut, Logger
 from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory
+from harness.run.inputs import Input
 from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.opening import open_run
@@ -74,7 +75,7 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
         runs = [open_.enter_context(open_run("offline_bandit", member)) for member in configs]
         worlds = stacked([build_world(member) for member in configs])
         for member in configs:
-            run.depends_on(ensemble_path(member))
+            run.depends_on(Input.file(ensemble_path(member)))
         states, _ = start(configs, agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
         state = stack_states(states)
         update_many = updates_of_all(configs, agent)

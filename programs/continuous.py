@@ -22,6 +22,7 @@ from harness.configuration.schema import ContConfig, ContinuousConfig, MarkovCon
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from harness.run.directory import RunDirectory
+from harness.run.inputs import Input
 from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.evaluating import evaluations
@@ -29,6 +30,7 @@ from online_rl.updates import vmapped
 from programs.agent_files import rescue_agent
 from programs.collecting import make_collect
 from programs.environment_check import try_environment
+from programs.inputs import inputs_of
 from programs.inspection import make_inspect
 from programs.scoring import make_play, make_score
 from programs.seeds import train_seeds
@@ -45,7 +47,7 @@ from programs.training import (
     train,
 )
 from programs.world_data import ensemble_path
-from programs.world_model import BuiltWorld, build_world
+from programs.world_model import BuiltWorld, build_worlds
 
 Config = TypeVar("Config", ContConfig, MarkovConfig)
 
@@ -71,9 +73,9 @@ def train_agents(
         size = replay_size(config, envs.state_dim, envs.action_dim, task.horizon, len(configs))
         # refused before the uncertainty of every row is computed
         choose_place(config.train.replay, size)
-        worlds = [build_world(one, task, dataset) for one in configs]
+        worlds = build_worlds(configs, task, dataset)
         for one, run in zip(configs, runs, strict=True):
-            run.depends_on(ensemble_path(one))
+            run.depends_on(Input.file(ensemble_path(one)), *inputs_of(task, dataset))
         agent = make_agent(config, envs.state_dim, envs.action_dim)
         states, is_on_device = start(
             configs,

@@ -1,5 +1,6 @@
 """What dataset_report.py does: read, assess, draw, say what follows."""
 
+import sys
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from figures.dataset_page import draw_page
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.files import write_text
-from offline_world.checkpoint import load_ensemble
+from offline_world.checkpoint import load_ensemble, stored_data
 from offline_world.selection import row_uncertainties
 from programs.world_data import WorldData
 
@@ -82,10 +83,19 @@ def _uncertainties(
     states, actions = dataset.observations.shape[1], dataset.actions.shape[1]
     origin = load_dataset(trained_on)
     check_dimensions(origin, states, actions, f"dataset {trained_on.dataset_name}")
+    ensemble = load_ensemble(world_model, states, actions)
+    if stored_data(world_model) not in (None, origin.digest):
+        print(
+            f"warning: {world_model} learned from other data than those of"
+            f" {trained_on.dataset_name} are now, or from other clips and ends of them: its"
+            " uncertainty is that of inputs which are normalised in another way",
+            file=sys.stderr,
+            flush=True,
+        )
     scaler = WorldData.from_dataset(origin, trained_on).scaler
     rows = world_transitions(dataset)
     inputs = scaler.inputs(jnp.asarray(rows.states), jnp.asarray(rows.actions))
-    return row_uncertainties(load_ensemble(world_model, states, actions), inputs, unc_type)
+    return row_uncertainties(ensemble, inputs, unc_type)
 
 
 def _markdown(

@@ -35,6 +35,7 @@ from offline_world.devices import require_devices
 from offline_world.fit import Epoch, FitSettings, FitState, compiled_epoch
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
+from programs.inputs import inputs_of
 from programs.training import replay_size
 from programs.training_record import record_path, write_record
 from programs.world_data import WorldData, ensemble_path
@@ -53,6 +54,8 @@ def train_world_models(
     killed training goes on from its last saved epoch. Raises UserError for those that failed, when
     the others have ended.
     """
+    for run in runs:
+        run.depends_on(*inputs_of(task, dataset))
     settings = configs[0].ensemble
     require_devices(settings.devices, settings.total_size, "ensemble.total_size")
     rows = WorldData.from_dataset(dataset, task)
@@ -87,6 +90,7 @@ def train_world_models(
             ensemble_path(config),
             score=metrics.HOLDOUT_MSE,
             statistics=rows.statistics,
+            data=dataset.digest,
         )
 
     failures = Failures(alone=len(configs) == 1)
@@ -133,12 +137,13 @@ def fit_and_save(
     *,
     score: str,
     statistics: Statistics | None = None,
+    data: str | None = None,
 ) -> Ensemble:
     """Train to the end with logging and checkpoints; the best weights, which are kept in
     the run and at `path`.
 
     `score` is the name under which the holdout's is logged, `statistics` those of a continuous
-    ensemble's scaler.
+    ensemble's scaler, `data` the digest of its dataset.
     """
     _require_free(run, path)
     state = FitState.begin(settings, ensemble)
@@ -170,8 +175,8 @@ def fit_and_save(
                 " lower ensemble.lr and another run_dir, and look for outliers in the dataset"
             )
         kept = run.path / path.name
-        save_ensemble(kept, state.best, statistics)
-        record = write_record(kept, int(state.epoch))
+        save_ensemble(kept, state.best, statistics, data)
+        record = write_record(kept, int(state.epoch), config.ensemble)
         copies = {kept: path, record: record_path(path)}
         # another training may have ended in the meantime
         _require_free(run, path)

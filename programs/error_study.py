@@ -15,9 +15,11 @@ from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
 from harness.run.finished import is_foreign, place, put_aside
+from harness.run.inputs import Input
 from harness.run.numerics import numerics_key
 from harness.run.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
+from programs.inputs import inputs_of
 from programs.training_record import trained_epochs
 from programs.world_data import ensemble_path
 from programs.world_model import build_world
@@ -42,6 +44,7 @@ def study_errors(config: ContinuousConfig, run: RunDirectory) -> None:
         f"dataset {other.dataset_name}",
     )
     trained = build_world(config, task, dataset)
+    run.depends_on(Input.file(ensemble_path(config)), *inputs_of(task, dataset))
     world = trained.world
     world = dataclasses.replace(world, measure=beyond_squares(world.measure))
     logged = logged_trajectories(elsewhere, other, np.random.default_rng(config.seed))

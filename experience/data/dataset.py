@@ -1,6 +1,7 @@
 """From a task to its dataset in memory: find the file, read it, check it."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -15,13 +16,13 @@ from experience.data.checks.lengths import (
 )
 from experience.data.checks.verdict import judge
 from experience.data.origin import OriginOf, find_origin
-from experience.data.readers import READERS, Wanted, fetch, split_source
+from experience.data.readers import FILES, READERS, Wanted, fetch, split_source
 from experience.data.rows import Dataset
 from experience.tasks import Task
 from harness.checkout import script_command
 from harness.errors import UserError
 
-__all__ = ["Dataset", "check_dimensions", "load_dataset"]
+__all__ = ["Dataset", "check_dimensions", "data_file", "load_dataset"]
 
 
 def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
@@ -46,6 +47,12 @@ def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
         shifted = dataset.rewards + np.float32(task.reward_shift)
         dataset = dataclasses.replace(dataset, rewards=shifted)
     return dataset
+
+
+def data_file(task: Task) -> Path | None:
+    """The file that the dataset of `task` is read from; None if only its source knows (Minari)."""
+    find = FILES.get(task.source)
+    return None if find is None else find(_path_of(task))
 
 
 def check_dimensions(
@@ -79,16 +86,21 @@ def _read(task: Task, origin_of: OriginOf | None) -> tuple[Dataset, str]:
     else:
         others = " or ".join(f"{source}:<path>" for source in READERS if source != task.source)
         missing = f"correct env.dataset_path (a file, or {others})"
-    path = task.dataset_name if named is None else split_source(named, task.source)[1]
     return READERS[task.source](
         Wanted(
             name=task.dataset_name,
-            path=path,
+            path=_path_of(task),
             horizon=task.horizon,
             origin_of=origin_of,
             missing=missing,
         )
     )
+
+
+def _path_of(task: Task) -> str:
+    """What the source of the dataset knows it by."""
+    named = task.dataset_path
+    return task.dataset_name if named is None else split_source(named, task.source)[1]
 
 
 def _checked_own(task: Task, dataset: Dataset, where: str) -> Dataset:

@@ -52,8 +52,12 @@ def _neorl(wanted: Wanted) -> tuple[Dataset, str]:
     return neorl_npz.read(path, wanted.horizon, where, _download_again(wanted)), where
 
 
+def _own_path(path: str) -> Path:
+    return Path(path).expanduser()
+
+
 def _hdf5(wanted: Wanted) -> tuple[Dataset, str]:
-    path = Path(wanted.path).expanduser()
+    path = _own_path(wanted.path)
     where = existing(wanted, path)
     return hdf5.read(path, where, "write the file again", wanted.origin_of), where
 
@@ -61,7 +65,7 @@ def _hdf5(wanted: Wanted) -> tuple[Dataset, str]:
 def _pendulum(wanted: Wanted) -> tuple[Dataset, str]:
     from experience.data.pendulum import check_name, make_pendulum_dataset
 
-    path = Path(wanted.path).expanduser()
+    path = _own_path(wanted.path)
     if not path.exists():
         check_name(wanted.name)
         make_pendulum_dataset(path, wanted.name)
@@ -81,6 +85,13 @@ READERS: dict[str, Reader] = {
     "hdf5": _hdf5,
     "minari": _minari,
     "pendulum": _pendulum,
+}
+#: `Task.source` → where it has the dataset of this name or path; others know that themselves.
+FILES: dict[str, Callable[[str], Path]] = {
+    "d4rl": d4rl_path,
+    "neorl": neorl_path,
+    "hdf5": _own_path,
+    "pendulum": _own_path,
 }
 #: Read by the published name; actions are as the publisher has them.
 PUBLISHED = ("d4rl", "neorl")

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from experience.data.origin import Origin, OriginOf, measured_from, warn_of_lost_steps
+from harness.arrays import digest_of
 from harness.errors import UserError
 
 REQUIRED_KEYS = ("observations", "actions", "rewards", "terminals", "timeouts")
@@ -39,6 +41,12 @@ class Dataset:
         """The arrays under their keys in D4RL's layout, without those that there are not."""
         keys = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
         return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+
+    @cached_property
+    def digest(self) -> str:
+        """That of these rows as they are learned from, whatever file they are in."""
+        named = [part for key_and_array in self.arrays.items() for part in key_and_array]
+        return digest_of(named if self.origin is None else [*named, "origin", self.origin])
 
 
 def from_d4rl_layout(

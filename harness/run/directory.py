@@ -1,16 +1,15 @@
 """One run, one directory: what is where in it, and its records."""
 
-import json
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import sha256_of, write_text
+from harness.run import inputs
 from harness.run.finished import Finished, read_finished, write_finished
-from harness.run.records import record_or_note
+from harness.run.inputs import Input
 
 #: Of a run directory: the records of earlier trainings in it, in numbered folders.
 EARLIER = "earlier"
@@ -76,24 +75,17 @@ class RunDirectory:
         """Removes what a finished run needs no more."""
         shutil.rmtree(self.checkpoint, ignore_errors=True)
 
-    def depends_on(self, file: Path) -> None:
-        """Records the file's SHA-256 in inputs.json.
+    def depends_on(self, *sources: Input) -> None:
+        """Records what the run learns from in inputs.json.
 
         Raises UserError where the run would go on from a checkpoint that another content led to.
         """
-        record = self.path / "inputs.json"
-        inputs = record_or_note(record, "which inputs this run began with is not known any more")
-        digest = sha256_of(file)
-        before = inputs.get(file.name)
-        began_with = before.get("sha256", digest) if isinstance(before, dict) else digest
-        if began_with != digest and self.checkpoint.exists():
-            raise UserError(
-                f"{file} has changed since the run {self.path} began (SHA-256 {began_with[:12]}…,"
-                f" now {digest[:12]}…): put the old one back, or start a new run with"
-                " run_dir=<folder>"
-            )
-        inputs[file.name] = {"path": str(file), "sha256": digest}
-        write_text(record, json.dumps(inputs, indent=2) + "\n")
+        for source in sources:
+            inputs.record(self.path, source, goes_on=self.checkpoint.exists())
+
+    def require_unchanged(self, sources: Iterable[Input]) -> None:
+        """UserError if the run, which is finished, learned from other than `sources` now are."""
+        inputs.require_unchanged(self.path, sources)
 
 
 def is_record(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from statistics import fmean
@@ -26,6 +26,7 @@ from harness.run.arguments import as_overrides
 from harness.run.array_cache import cache_root
 from harness.run.directory import RunDirectory, set_aside
 from harness.run.finished import renew_copies
+from harness.run.inputs import Input
 from harness.run.kept_agents import keep_agents
 from harness.run.launched import launched_job, take_command
 from harness.run.numerics import configure_numerics
@@ -34,6 +35,8 @@ from harness.run.reporting import USER_ERROR, reported_errors, say
 
 #: What a program does with its configuration, of the schema that it names, and its run; or several.
 Main = Callable[[Any, Any], None]
+#: What a run of this configuration would learn from now, besides its settings.
+Inputs = Callable[[Any], Iterable[Input]]
 
 # Whether a job has begun in this process: errors after that are not the command line's.
 _begun = False
@@ -47,13 +50,15 @@ def program(
     flags: Sequence[str] = (),
     learns_from: Collection[str] | None = None,
     takes_seeds: bool = False,
+    inputs: Inputs = lambda config: (),
 ) -> Callable[[Main], Callable[[], None]]:
     """Makes `main(config, run)` a program with Hydra's command line.
 
     `schema` is the dataclass (or a common base) that the config must be; `default` the config used
     without --config-path and --config-name; `flags` are keys also understood as `--key value`;
     `learns_from` are the keys and groups that change its result (None: all), of which alone its
-    run is named and must make sense. With `takes_seeds` it is `main(configs, runs)`: one of each,
+    run is named and must make sense; `inputs` what it learns from besides, of which a finished run
+    may not have had another content. With `takes_seeds` it is `main(configs, runs)`: one of each,
     or with `+seeds=[...]` one for each seed whose run is not finished.
 
     A UserError ends the program with `error: <sentence>` and exit code 2, a signal with 128 plus
@@ -83,7 +88,7 @@ def program(
                     open_.enter_context(open_run(name, config, overrides, config_name, learns_from))
                     for config in configs
                 ]
-                return _start(main if takes_seeds else for_one, configs, runs)
+                return _start(main if takes_seeds else for_one, configs, runs, inputs)
 
         # Launchers send it to other processes: it may hold nothing that cannot be pickled.
         @wraps(main)
@@ -151,14 +156,14 @@ def _unreadable_command() -> Iterator[None]:
 
 
 def _start(
-    main: Main, configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory]
+    main: Main, configs: Sequence[ProgramConfig], runs: Sequence[RunDirectory], inputs: Inputs
 ) -> float | None:
     """Runs `main` for the runs that are not finished; the mean of all objectives, if they have
     one."""
     unfinished = [
         (config, run)
         for config, run in zip(configs, runs, strict=True)
-        if not _is_finished(config, run)
+        if not _is_finished(config, run, inputs)
     ]
     for _, run in unfinished:
         _make_ready(run)
@@ -170,10 +175,12 @@ def _start(
     return fmean(reached) if len(reached) == len(objectives) else None
 
 
-def _is_finished(config: ProgramConfig, run: RunDirectory) -> bool:
-    """Whether the run is finished, which is said, and its copies renewed."""
+def _is_finished(config: ProgramConfig, run: RunDirectory, inputs: Inputs) -> bool:
+    """Whether the run is finished, which is said, and its copies renewed; UserError if it is, but
+    of other inputs."""
     if (record := run.finished) is None:
         return False
+    run.require_unchanged(inputs(config))
     # a kill may have come between the record and the end of the checkpoint
     run.clear()
     figures = "".join(

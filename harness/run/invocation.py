@@ -11,6 +11,13 @@ from harness.checkout import CONFIG_ROOT, script_command
 from harness.run.naming import within
 
 
+def typed_keys() -> set[str]:
+    """The dotted keys that this program's command line gives a value; outside a program, none."""
+    if not HydraConfig.initialized():
+        return set()
+    return {_key(override) for override in HydraConfig.get().overrides.task}
+
+
 def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> str:
     """The command line that starts `script` with the present configuration.
 
@@ -26,6 +33,10 @@ def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> st
     path = os.path.relpath(folder, CONFIG_ROOT.parent / Path(script).parent)
     arguments = [f"--config-path={path}", f"--config-name={settings.job.config_name}"]
     for override in settings.overrides.task:
-        if within(override.lstrip("+~").partition("=")[0], keys):
+        if within(_key(override), keys):
             arguments.append(override)
     return f"{script_command(script)} {shlex.join(arguments)}"
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]

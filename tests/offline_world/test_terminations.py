@@ -91,9 +91,13 @@ def rules(tmp_path, monkeypatch):
         "def a_number(s, a, after):\n    return after[0]\n"
         "def a_vector(s, a, after):\n    return after < 0\n"
         "def branches(s, a, after):\n    return True if after[0] < 0 else False\n"
+        "def nothing(s, a, after):\n    after[0] < 0\n"
+        "def misspelt(s, a, after):\n    return jnp.normm(after) < 0\n"
+        "def too_short(s, a, after):\n    return dict(x=after)['y'] < 0\n"
         "constant = 3\n"
     )
     (tmp_path / "broken_rules.py").write_text("def fallen(:\n")
+    (tmp_path / "bare_rules.py").write_text("origin = jnp.zeros(3)\n")
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
@@ -125,6 +129,8 @@ def test_never_never_ends():
         ("nowhere/own_rules.py:fallen", "there is no Python file .*nowhere/own_rules.py"),
         ("{rules}/broken_rules.py:fallen", "cannot be imported .*invalid syntax"),
         ("broken_rules.fallen", "cannot be imported .*invalid syntax"),
+        ("{rules}/bare_rules.py:fallen", r"NameError \(name 'jnp' is not defined\) in .*, line 1:"),
+        ("bare_rules.fallen", r"importing bare_rules raised NameError \(.*bare_rules.py, line 1:"),
     ],
 )
 def test_a_rule_that_cannot_be_found_is_an_error(rules, spec, message):
@@ -138,6 +144,10 @@ def test_a_rule_that_cannot_be_found_is_an_error(rules, spec, message):
         ("a_number", r"must return one boolean, not float32 of shape \(\)"),
         ("a_vector", r"must return one boolean, not bool of shape \(4,\)"),
         ("branches", "must be written in jax.numpy"),
+        ("nothing", "must return one boolean, not NoneType"),
+        # raised in a library, but to be corrected in the rule
+        ("misspelt", r"misspelt raised AttributeError \(.*normm.*own_rules.py, line 15:"),
+        ("too_short", r"too_short raised KeyError \('y'\) in .*own_rules.py, line 17:"),
     ],
 )
 def test_a_rule_of_the_wrong_kind_shows_when_it_is_checked(rules, name, message):

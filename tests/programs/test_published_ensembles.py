@@ -1,6 +1,7 @@
 """A published ensemble on the dataset that it was trained for: inputs, members, threshold, all of
 them computed here a second time from the published rules, with NumPy alone."""
 
+import dataclasses
 import json
 
 import h5py
@@ -15,8 +16,9 @@ from harness.configuration.composition import load_config
 from harness.errors import UserError
 from offline_world.checkpoint import load_ensemble, save_ensemble, stored_statistics
 from offline_world.scaler import Statistics
-from programs.world_data import WorldData
-from programs.world_model import build_world
+from programs.trained_ensemble import check_learned_from
+from programs.world_data import WorldData, statistics_of
+from programs.world_model import build_world, build_worlds
 from tests import golden_map
 from tests.experience.collect import write_d4rl
 
@@ -157,11 +159,11 @@ def test_hammers_constant_columns_are_normalised_as_published(tmp_path, monkeypa
 def test_a_file_says_which_statistics_it_was_trained_with(hopper, tmp_path):
     ensemble = load_ensemble(golden_map.GOLDEN / "ensemble_seed0.eqx", 11, 3)
     path = tmp_path / "hopper-medium-v2/ensemble_seed0.eqx"
-    save_ensemble(path, ensemble, Statistics.PUBLISHED)
-    assert stored_statistics(path) is None, "the published format has no place for it"
+    for statistics in Statistics:
+        save_ensemble(path, ensemble, statistics)
+        assert stored_statistics(path) is statistics
+        load_ensemble(path, 11, 3)
     save_ensemble(path, ensemble, Statistics.EXACT)
-    assert stored_statistics(path) is Statistics.EXACT
-    load_ensemble(path, 11, 3)
 
     task = get_task("d4rl_loco", "hopper-medium-v2")
     overrides = ["dataset_name=hopper-medium-v2", "collect.ensemble_size=4"]
@@ -169,3 +171,65 @@ def test_a_file_says_which_statistics_it_was_trained_with(hopper, tmp_path):
     config.ensemble.save_dir = str(tmp_path)
     with pytest.raises(UserError, match="normalised with exact statistics, but those of hopper-"):
         build_world(config, task, load_dataset(task))
+
+
+@pytest.fixture
+def saved(hopper, tmp_path, monkeypatch):
+    """Checks a world model of hopper's, saved with these words in its header (None: published)."""
+    task = get_task("d4rl_loco", "hopper-medium-v2")
+    config = load_config("d4rl_loco/base", ["dataset_name=hopper-medium-v2"])
+    config.ensemble.save_dir = str(tmp_path)
+    path = tmp_path / "hopper-medium-v2/ensemble_seed0.eqx"
+    published = golden_map.GOLDEN / "ensemble_seed0.eqx"
+    dataset = load_dataset(task)
+
+    def check(words: tuple | None, dataset=dataset):
+        save_ensemble(path, load_ensemble(published, 11, 3), *(words or ()))
+        if words is None:
+            path.write_bytes(published.read_bytes())
+        check_learned_from(config, statistics_of(task), dataset)
+
+    return check, dataset
+
+
+def test_a_world_model_belongs_to_the_data_that_it_learned_from(saved):
+    check, dataset = saved
+    check((Statistics.PUBLISHED, dataset.digest))
+    check((Statistics.PUBLISHED, None))
+    check(None)
+    other = dataclasses.replace(dataset, rewards=dataset.rewards + 1)
+    words = "eqx learned from other data than those of hopper-medium-v2 are now .* train it again"
+    with pytest.raises(UserError, match=words) as caught:
+        check((Statistics.PUBLISHED, dataset.digest), other)
+    assert "restart=true" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_only_a_file_of_ours_that_says_nothing_gets_a_note(saved, capsys):
+    check, dataset = saved
+    check((Statistics.PUBLISHED, dataset.digest))
+    check(None)
+    assert "note: " not in capsys.readouterr().out
+    check(())
+    told = capsys.readouterr().out
+    assert "eqx is of an earlier version" in told and "float64 statistics" in told
+
+
+def test_worlds_of_several_seeds_are_of_one_reading_of_the_data(hopper, tmp_path, capsys):
+    task = get_task("d4rl_loco", "hopper-medium-v2")
+    overrides = ["dataset_name=hopper-medium-v2", "collect.ensemble_size=4"]
+    configs = [load_config("d4rl_loco/base", [*overrides, f"seed={seed}"]) for seed in (0, 1)]
+    dataset = load_dataset(task)
+    for config in configs:
+        config.ensemble.save_dir = str(tmp_path)
+        ensemble = load_ensemble(golden_map.GOLDEN / "ensemble_seed0.eqx", 11, 3)
+        grown = jax.tree.map(lambda leaf, by=1 + config.seed / 8: leaf * by, ensemble)
+        save_ensemble(tmp_path / f"hopper-medium-v2/ensemble_seed{config.seed}.eqx", grown)
+    capsys.readouterr()
+    together = build_worlds(configs, task, dataset)
+    assert capsys.readouterr().out.count("termination rule: ends ") == 1
+    assert together[0].world.scaler is together[1].world.scaler
+    for config, (world, uncertainties) in zip(configs, together, strict=True):
+        alone = build_world(config, task, dataset)
+        np.testing.assert_array_equal(uncertainties, alone.uncertainties)
+        for one, other in zip(jax.tree.leaves(world), jax.tree.leaves(alone.world), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -14,10 +14,12 @@ from harness.errors import UserError
 from harness.run import free_memory, numerics
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from online_rl.builders import recurrent_agent
-from programs import world_model
+from programs import trained_ensemble, world_model
 from programs.continuous import train_agents
 from programs.ensemble_training import note_replay
-from programs.world_model import load_trained, mean_uncertainty, training_uncertainties
+from programs.trained_ensemble import load_trained
+from programs.training_record import write_record
+from programs.world_model import mean_uncertainty, training_uncertainties
 from tests import golden_map
 from tests.offline_world import golden_ensemble
 
@@ -75,6 +77,43 @@ def test_a_seed_takes_the_file_of_its_number_and_no_other(tmp_path):
     config.seed = 1
     with pytest.raises(UserError, match="no world model .*/hopper-medium-v2/ensemble_seed1.eqx"):
         load_trained(config, STATE, ACTION)
+
+
+def test_a_typed_setting_is_the_one_that_the_world_model_was_trained_with(
+    tmp_path, monkeypatch, capsys
+):
+    """Typed for an agent it would change nothing but the name of its run."""
+    overrides = ["dataset_name=hopper-medium-v2", "collect.ensemble_size=4"]
+    config = load_config("d4rl_loco/base", overrides)
+    config.ensemble.save_dir = str(tmp_path)
+    path = tmp_path / "hopper-medium-v2/ensemble_seed0.eqx"
+    published = load_ensemble(golden_map.GOLDEN / "ensemble_seed0.eqx", STATE, ACTION)
+    save_ensemble(path, published)
+    load_trained(config, STATE, ACTION)
+    note = "has 6 members of 16 hidden units, not 128 of 200 as"
+    assert note in capsys.readouterr().out
+
+    def typed(*keys):
+        monkeypatch.setattr(trained_ensemble, "typed_keys", lambda: set(keys))
+
+    typed("ensemble.hidden_size")
+    words = r"eqx was trained with ensemble.hidden_size=16, not 200, .* `.*save_dir=<folder>`"
+    with pytest.raises(UserError, match=words):
+        load_trained(config, STATE, ACTION)
+    # what no file says is not known of it
+    typed("ensemble.lr")
+    load_trained(config, STATE, ACTION)
+    capsys.readouterr()
+    config.ensemble.total_size, config.ensemble.hidden_size = 6, 16
+    write_record(path, 30, config.ensemble)
+    typed("ensemble.lr", "ensemble.total_size", "ensemble.hidden_size", "ensemble.save_dir")
+    load_trained(config, STATE, ACTION)
+    assert capsys.readouterr().out == ""
+    config.ensemble.lr = 5e-4
+    with pytest.raises(UserError, match="trained with ensemble.lr=0.001, not 0.0005"):
+        load_trained(config, STATE, ACTION)
+    typed("ensemble.hidden_size")
+    load_trained(config, STATE, ACTION)
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

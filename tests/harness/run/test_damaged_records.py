@@ -7,6 +7,7 @@ import pytest
 from harness.configuration.composition import load_config
 from harness.errors import UserError
 from harness.run import checkpoint, opening
+from harness.run.inputs import Input
 from harness.run.opening import open_run
 
 DAMAGE = {
@@ -33,7 +34,7 @@ def run_of(tmp_path, monkeypatch):
 
     def reopen():
         with open_run("offline_cont", config) as run:
-            run.depends_on(model)
+            run.depends_on(Input.file(model))
             return run, bool(run.finished)
 
     run, _ = reopen()

@@ -11,6 +11,7 @@ from harness.checkout import CONFIG_ROOT
 from harness.configuration.composition import load_config
 from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
+from harness.run.inputs import Input
 from harness.run.naming import run_name
 from harness.run.opening import open_run
 from harness.run.provenance import describe_environment
@@ -100,16 +101,43 @@ def test_what_a_run_depends_on_may_not_change_once_it_has_a_checkpoint(tmp_path)
     for weights in ("first", "second"):
         model.write_text(weights)
         with open_run("offline_cont", config) as run:
-            run.depends_on(model)
+            run.depends_on(Input.file(model))
     run.checkpoint.mkdir()
     with open_run("offline_cont", config) as run:
-        run.depends_on(model)
+        run.depends_on(Input.file(model))
         model.write_text("third")
         with pytest.raises(UserError, match=r"ensemble_seed0\.eqx has changed since"):
-            run.depends_on(model)
+            run.depends_on(Input.file(model))
     inputs = json.loads((run.path / "inputs.json").read_text())
     digest = hashlib.sha256(b"second").hexdigest()
-    assert inputs == {model.name: {"path": str(model), "sha256": digest}}
+    assert inputs.keys() == {model.name}
+    assert (inputs[model.name]["path"], inputs[model.name]["sha256"]) == (str(model), digest)
+
+
+def test_a_finished_run_is_of_the_inputs_that_it_had(tmp_path):
+    data = tmp_path / "car.hdf5"
+    data.write_text("one")
+    asked = []
+
+    def source(content: str) -> Input:
+        def digest():
+            asked.append(content)
+            return content
+
+        return Input("dataset", data, digest)
+
+    with open_run("cont_ensemble", config_in(tmp_path / "run")) as run:
+        run.depends_on(source("its digest"))
+        run.finish()
+    run.require_unchanged([source("another"), Input.file(tmp_path / "gone", "env.termination")])
+    assert asked == ["its digest"], "a file that nobody touched is not read again"
+    data.write_text("two!")
+    run.require_unchanged([source("its digest")])
+    words = r"run is finished, but .*car.hdf5 has changed since then .* or give restart=true"
+    with pytest.raises(UserError, match=words):
+        run.require_unchanged([source("another")])
+    (run.path / "inputs.json").unlink()
+    run.require_unchanged([source("another")])
 
 
 @pytest.mark.parametrize(
