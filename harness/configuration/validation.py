@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import domains
-from harness.configuration.groups import memories
+from harness.configuration.groups import EnvConfig, memories
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
@@ -30,7 +30,7 @@ def validate(config: ProgramConfig, learns_from: Collection[str] | None = None) 
         _check_value(key, value, a_field)
     _check_program(config)
     if isinstance(config, ContinuousConfig) and config.domain in domains.DESCRIBED:
-        _check_environment(config)
+        check_described(config.domain, config.env, "id")
     if learns_from is not None:
         return
     _check_sizes(config)
@@ -42,6 +42,34 @@ def validate(config: ProgramConfig, learns_from: Collection[str] | None = None) 
         _check_continuous(config)
     if isinstance(config, ContConfig | BanditConfig):
         _check_memory(config)
+
+
+def check_described(domain: str, env: EnvConfig, *also: str) -> None:
+    """Raises UserError for an `env` that does not describe a task of `domain`: a value that is
+    missing (those in `also` among them), out of range, or at odds with another."""
+    for key, value, a_field in _values(env, "env."):
+        _check_value(key, value, a_field)
+    needed = [*also, *("horizon", "ref_min", "ref_max")]
+    # the embedded task makes its own data
+    if domain == domains.CUSTOM:
+        needed.append("dataset_path")
+    if missing := [f"env.{name}" for name in needed if getattr(env, name) in (None, "")]:
+        raise UserError(
+            f"domain {domain} needs {', '.join(missing)}: give it in your copy of"
+            " configs/custom/shared.yaml or on the command line"
+        )
+    assert env.ref_min is not None and env.ref_max is not None
+    if env.ref_min >= env.ref_max:
+        raise UserError(
+            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}: they are the"
+            " returns with the scores 0 and 1"
+        )
+
+
+def check_known(key: str, value: Any, names: Collection[str]) -> None:
+    """Raises UserError for a value that is none of `names`."""
+    if value not in names:
+        raise UserError(f"{key}={value} is not known: give one of {', '.join(names)}")
 
 
 def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field]]:
@@ -62,8 +90,8 @@ def _check_value(key: str, value: Any, a_field: Field) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{key}={value} is no finite number: give one")
     # tables are looked up only where a word was changed: they may take a while to load
-    if names is not None and value != a_field.default and value not in list(names()):
-        raise UserError(f"{key}={value} is not known: give one of {', '.join(names())}")
+    if names is not None and value != a_field.default:
+        check_known(key, value, names())
 
 
 def _check_program(config: ProgramConfig) -> None:
@@ -111,10 +139,6 @@ def _check_sizes(config: Any) -> None:
 
 def _check_continuous(config: Any) -> None:
     collect, model = config.collect, config.model
-    if config.domain not in domains.ALL:
-        raise UserError(
-            f"domain={config.domain} is not known: give one of {', '.join(domains.ALL)}"
-        )
     if collect.unc_quantile == 0:
         raise UserError(
             "collect.unc_quantile=0 would cut every rollout at its first step: give a value in"
@@ -129,24 +153,6 @@ def _check_continuous(config: Any) -> None:
         raise UserError(
             f"model.sampled_critics={model.sampled_critics} is more than the"
             f" model.num_critics={model.num_critics} there are: lower the first or raise the second"
-        )
-
-
-def _check_environment(config: Any) -> None:
-    env = config.env
-    needed = ["id", "horizon", "ref_min", "ref_max"]
-    if config.domain == domains.CUSTOM:
-        needed.append("dataset_path")
-    for name in needed:
-        if getattr(env, name) is None:
-            raise UserError(
-                f"domain {config.domain} needs env.{name}: give it in your copy of"
-                " configs/custom/shared.yaml or on the command line"
-            )
-    if env.ref_min >= env.ref_max:
-        raise UserError(
-            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}: they are the"
-            " returns with the scores 0 and 1"
         )
 
 
