@@ -14,7 +14,7 @@ from harness.configuration.schema import ContConfig
 from harness.run.entry import program
 
 
-@program("offline_cont", ContConfig, takes_seeds=True)
+@program("offline_cont", ContConfig, never_reads=("eval_dataset",), takes_seeds=True)
 def main(configs, runs):
     from experience.replay import TapeReplay
     from online_rl.builders import recurrent_agent

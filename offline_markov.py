@@ -10,7 +10,13 @@ from harness.configuration.schema import MarkovConfig
 from harness.run.entry import program
 
 
-@program("offline_markov", MarkovConfig, default="d4rl_loco/base_markov", takes_seeds=True)
+@program(
+    "offline_markov",
+    MarkovConfig,
+    default="d4rl_loco/base_markov",
+    never_reads=("eval_dataset",),
+    takes_seeds=True,
+)
 def main(configs, runs):
     from experience.replay import TapeReplay
     from online_rl.builders import markov_agent

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import domains
-from harness.configuration.groups import EnvConfig, memories
+from harness.configuration.groups import EnvConfig
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
@@ -16,23 +16,33 @@ from harness.configuration.schema import (
     ProgramConfig,
 )
 from harness.configuration.settings import interval_of, names_of
+from harness.configuration.unused import check_unused, check_unused_by_agent
 from harness.errors import UserError
 from harness.names import checked_name
 
 
-def validate(config: ProgramConfig, learns_from: Collection[str] | None = None) -> None:
+def validate(
+    config: ProgramConfig,
+    learns_from: Collection[str] | None = None,
+    *,
+    typed: Collection[str] = (),
+    never_reads: Collection[str] = (),
+) -> None:
     """Raises UserError for the first value out of range or at odds with another one.
 
     `learns_from` are the keys and groups that the program uses (None: all): a world model is not
-    refused for the sizes of an agent that it does not train.
+    refused for the sizes of an agent that it does not train. The `typed` keys, those that the
+    program `never_reads` among them, must have an effect.
     """
     for key, value, a_field in _values(config):
         _check_value(key, value, a_field)
     _check_program(config)
     if isinstance(config, ContinuousConfig) and config.domain in domains.DESCRIBED:
         check_described(config.domain, config.env, "id")
+    check_unused(config, typed, never_reads)
     if learns_from is not None:
         return
+    check_unused_by_agent(config, typed)
     _check_sizes(config)
     if isinstance(config, BanditConfig):
         _check_bandit(config)
@@ -185,29 +195,8 @@ def _check_study(config: BanditStudyConfig) -> None:
 
 def _check_memory(config: Any) -> None:
     memory = config.model.memory
-    _check_unused(config)
     if memory.r_min >= memory.r_max:
         raise UserError(
             f"model.memory.r_min={memory.r_min} must be below model.memory.r_max={memory.r_max}:"
             " they bound the eigenvalues at the start"
         )
-
-
-def _check_unused(config: Any) -> None:
-    """Refuses settings that the chosen kind of memory would ignore in silence."""
-    memory, train = config.model.memory, config.train
-    # by their names in `MemorySettings`
-    settings = {
-        "r_min": ("model.memory.r_min", memory),
-        "r_max": ("model.memory.r_max", memory),
-        "strategy": ("train.memory_scan", train),
-    }
-    for name, (key, group) in settings.items():
-        field_name = key.rpartition(".")[2]
-        value = getattr(group, field_name)
-        default = next(f.default for f in fields(group) if f.name == field_name)
-        if value != default and name in memories()[memory.kind].unused:
-            raise UserError(
-                f"{key}={value} makes no difference to model.memory.kind={memory.kind}: leave it"
-                " out, or choose another kind"
-            )
