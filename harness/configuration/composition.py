@@ -24,6 +24,7 @@ from yaml import YAMLError
 
 from harness.checkout import CONFIG_ROOT
 from harness.configuration import registration as registration
+from harness.configuration.chosen import check_chosen
 from harness.configuration.debug import shrink
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.validation import validate
@@ -227,4 +228,5 @@ def load_config(
     path = root / name
     with readable_errors(), initialize_config_dir(str(path.parent), version_base="1.3"):
         composed = compose(path.name, overrides=list(overrides))
+        check_chosen(composed, path.name, overrides)
         return as_config(composed, overrides)

@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from harness.checkout import CONFIG_ROOT
+from harness.configuration.chosen import check_chosen
 from harness.configuration.composition import as_config, known_keys, readable_errors
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.seeds import by_seed
@@ -71,6 +72,7 @@ def program(
         def run_job(composed: DictConfig, overrides: list[str], settings: Any) -> float | None:
             config_name = str(settings.job.config_name).removesuffix(".yaml")
             with readable_errors():
+                check_chosen(composed, config_name, overrides)
                 each = by_seed(composed, overrides) if takes_seeds else [composed]
                 configs = [
                     _checked(as_config(one, overrides, learns_from, never_reads), schema, name)

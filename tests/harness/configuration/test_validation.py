@@ -104,6 +104,34 @@ MISTAKES = [
     ),
     ("d4rl_loco/base", "task=hopper_medium train.alpha_lr=1e-3", ["target_alpha_ratio=null"]),
     ("pendulum/base", "save_agent_root=kept", ["save_agent_root=kept", "add that, or leave"]),
+    # another domain's sizes, another robot's tuned values
+    (
+        "d4rl_loco/base",
+        "domain=antmaze dataset_name=antmaze-umaze-v2",
+        [
+            "domain=antmaze",
+            "those of domain d4rl_loco",
+            "--config-path=",
+            "configs/antmaze instead",
+        ],
+    ),
+    (
+        "pendulum/base",
+        "domain=d4rl_loco dataset_name=hopper-medium-v2",
+        ["domain=d4rl_loco", "those of domain pendulum", "configs/d4rl_loco instead"],
+    ),
+    ("custom/base", "domain=pendulum dataset_name=x", ["domain=pendulum", "configs/pendulum"]),
+    ("offline_bandit", "domain=other", ["domain=other", "leave it out"]),
+    (
+        "d4rl_loco/base",
+        "task=hopper_medium dataset_name=walker2d-medium-v2",
+        ["dataset_name=walker2d-medium-v2", "task=hopper_medium", "tuned for hopper-medium-v2"],
+    ),
+    (
+        "neorl/base_no_ln",
+        "dataset_name=Hopper-v3-low task=Walker2d_v3_low",
+        ["tuned for Walker2d-v3-low", "choose a task of Hopper"],
+    ),
     ("pendulum/bas", "", ["there is no bas.yaml in", "configs/pendulum: did you mean 'base'?"]),
 ]
 
@@ -146,11 +174,14 @@ def test_values_at_the_edge_are_accepted(overrides):
         ("d4rl_loco/base", "dataset_name=hopper-own-random-v2 env.clip_actions=true"),
         ("d4rl_loco/base", "dataset_name=hopper-own-random-v2 env.dataset_path=mine.hdf5"),
         ("d4rl_loco/base", "engine=mujoco_py"),
+        ("d4rl_loco/base", "domain=d4rl_loco dataset_name=walker2d-medium-v2"),
+        ("d4rl_loco/base", "task=hopper_random dataset_name=hopper-own-random-v2"),
+        ("d4rl_loco/base", "~task dataset_name=walker2d-medium-v2"),
         # the preset's rate is typed by nobody
         ("pendulum/base", "model.target_alpha_ratio=null"),
     ],
 )
-def test_what_has_an_effect_is_accepted(name, overrides):
+def test_what_has_an_effect_and_fits_is_accepted(name, overrides):
     load_config(name, overrides.split())
 
 
