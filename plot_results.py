@@ -5,7 +5,8 @@
 
 Writes scores.md, .csv and .tex (dataset × setting), seeds.csv (one line a run) and learning_curves;
 --sweep adds the panels of the paper's Figure 1, with score, Q-value and planning horizon of each
-setting. Settings are told apart by the keys in which the runs differ, or by those of --by.
+setting. Settings are told apart by the keys in which the runs differ, or by those of --by: runs
+that differ in others too are not averaged.
 """
 
 import argparse

@@ -1,8 +1,10 @@
 """Finished (or running) run directories as figures and tables see them."""
 
 import glob
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,15 @@ from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from harness.run.directory import EARLIER
 from harness.run.naming import FREE_KEYS, within
-from harness.run.records import read_settings
+from harness.run.records import read_settings, record_or_note
 
 #: Evaluations at the end of a run whose mean is told.
 LAST_EVALUATIONS = 10
 # The last tenth of training has the last ten evaluations of the published schedule.
 _END = 0.1
-# Keys that differ between runs without making them different experiments.
-_NOT_A_SETTING = (
-    *FREE_KEYS,
-    *("seed", "dataset_name", "domain", "load_agent_path", "env", "ensemble.total_epochs"),
-)
+# Keys that differ between runs without making them different experiments. Which ensemble a bandit
+# learns in is said by its data and settings, wherever it lies.
+_NOT_A_SETTING = (*FREE_KEYS, "seed", "dataset_name", "collect.save_dir")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class RunRecord:
     config: dict[str, Any]
     rows: list[dict[str, Any]]
     finished: bool
+    #: the folder in which its command was given, where that is recorded
+    folder: str | None = None
 
     @property
     def dataset(self) -> str:
@@ -108,7 +110,8 @@ def settings(records: Sequence[RunRecord], keys: Sequence[str] | None) -> list[s
     """What tells each run from the others, apart from dataset and seed: "key=value, ...".
 
     Of the given `keys`, or else of those in which runs on one dataset differ. Raises UserError for
-    a key that a run lacks and for two runs of one dataset, setting and seed.
+    a key that a run lacks, for runs on one dataset that the keys do not tell apart although they
+    differ in others, and for two of one seed.
     """
     if keys is None:
         keys = differing_keys(records)
@@ -119,32 +122,51 @@ def settings(records: Sequence[RunRecord], keys: Sequence[str] | None) -> list[s
                     raise UserError(f"{record.path} has no key {key!r}: check its spelling")
     programs = {record.program for record in records}
     names = []
-    for record in records:
+    values = {key: _texts(records, key) for key in keys}
+    for place, record in enumerate(records):
         parts = [record.program] if len(programs) > 1 else []
-        parts += [f"{key}={record.config[key]}" for key in keys if key in record.config]
+        parts += [f"{key}={values[key][place]}" for key in keys if key in record.config]
         names.append(", ".join(parts) or record.program)
+    for of_setting in by_setting(records, names).values():
+        check_alike(of_setting, keys)
     seen: dict[tuple, Path] = {}
     for record, name in zip(records, names, strict=True):
         identity = (record.dataset, name, record.seed)
         if identity in seen:
             raise UserError(
-                f"{record.path} and {seen[identity]} both are seed {record.seed} of {name}: name"
-                " the keys that tell them apart with --by, or give fewer runs"
+                f"{record.path} and {seen[identity]} both are seed {record.seed} of {name}: give"
+                " one of them"
             )
         seen[identity] = record.path
     return names
 
 
+def check_alike(records: Sequence[RunRecord], keys: Sequence[str]) -> None:
+    """Raises UserError if runs on one dataset differ in another key than `keys`."""
+    if not (found := differing_keys(records, keys)):
+        return
+    told = zip(records, _texts(records, found[0]), strict=True)
+    (one, value), (other, another) = next(
+        pair
+        for pair in combinations([each for each in told if found[0] in each[0].config], 2)
+        if pair[0][0].dataset == pair[1][0].dataset and pair[0][1] != pair[1][1]
+    )
+    raise UserError(
+        f"{one.path} and {other.path} differ in {found[0]} ({value} and {another}): give the runs"
+        f" of one value, or tell them apart with {' '.join(f'--by {key}' for key in found)}"
+    )
+
+
 def differing_keys(records: Sequence[RunRecord], known: Sequence[str] = ()) -> list[str]:
     """Keys besides the `known` ones whose value differs between runs on one dataset, in config
     order; of keys that have one value in every run (rates that a sweep ties) only the first."""
-    found = list(known)
+    found = {key: _texts(records, key) for key in known}
     for key in dict.fromkeys(key for record in records for key in record.config):
-        if key not in known and _is_setting(key) and _differs(records, key):
-            told = [str(record.config.get(key)) for record in records]
-            if told not in [[str(record.config.get(k)) for record in records] for k in found]:
-                found.append(key)
-    return found[len(known) :]
+        if key not in found and not within(key, _NOT_A_SETTING):
+            texts = _texts(records, key)
+            if _differs(records, key, texts) and texts not in found.values():
+                found[key] = texts
+    return [key for key in found if key not in known]
 
 
 def by_setting(records: Sequence[RunRecord], names: Sequence[str]) -> dict[str, list[RunRecord]]:
@@ -181,8 +203,15 @@ def _read_run(folder: Path) -> RunRecord:
     finished = (folder / "finished.json").exists() or (
         bool(rows) and rows[-1][metrics.STEP] == config.get("train.grad_steps")
     )
+    environment = record_or_note(folder / "environment.json", "its paths are told as they are")
+    given_in = environment.get("folder")
     return RunRecord(
-        path=folder, program=_program(config), config=config, rows=rows, finished=finished
+        path=folder,
+        program=_program(config),
+        config=config,
+        rows=rows,
+        finished=finished,
+        folder=given_in if isinstance(given_in, str) else None,
     )
 
 
@@ -193,17 +222,32 @@ def _program(config: dict[str, Any]) -> str:
     return "Markov" if "train.critic_lr" in config else "bandit"
 
 
-def _differs(records: Sequence[RunRecord], key: str) -> bool:
+def _differs(records: Sequence[RunRecord], key: str, texts: Sequence[str]) -> bool:
     """Whether two runs on one dataset, both of which have the key, have different values."""
     values: dict[str, set[str]] = {}
-    for record in records:
+    for record, text in zip(records, texts, strict=True):
         if key in record.config:
-            values.setdefault(record.dataset, set()).add(str(record.config[key]))
+            values.setdefault(record.dataset, set()).add(text)
     return any(len(of_dataset) > 1 for of_dataset in values.values())
 
 
-def _is_setting(key: str) -> bool:
-    return not (within(key, _NOT_A_SETTING) or key.endswith("_dir"))
+def _texts(records: Sequence[RunRecord], key: str) -> list[str]:
+    """The value of each run, told alike for all seeds of one setting.
+
+    A path is told from the folder of the run's command, which may have been another one for each;
+    and where it is of the run's own seed alone, without that.
+    """
+    texts = [str(record.config.get(key)) for record in records]
+    for place, record in enumerate(records):
+        if record.folder is not None:
+            texts[place] = texts[place].removeprefix(f"{record.folder}/")
+    seeds: dict[str, set[int]] = {}
+    for record, text in zip(records, texts, strict=True):
+        seeds.setdefault(text, set()).add(record.seed)
+    return [
+        re.sub(rf"seed{record.seed}(?!\d)", "seed*", text) if len(seeds[text]) == 1 else text
+        for record, text in zip(records, texts, strict=True)
+    ]
 
 
 def _is_number(word: str) -> bool:
