@@ -33,7 +33,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     from figures.curves import plot_learning, plot_sweep
-    from figures.run_records import find_runs, settings
+    from figures.run_records import find_runs
+    from figures.settings import settings
     from figures.tables import write_tables
 
     metric = metrics.SCORE_FIRST if options.first_episodes else metrics.SCORE

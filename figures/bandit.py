@@ -8,13 +8,8 @@ import numpy as np
 from figures.bandit_progress import SHOWN
 from figures.canvas import new_figure, save_figure, share_x, shared_legend, tidy
 from figures.curves import STEPS, band_note, draw_curves
-from figures.run_records import (
-    LAST_EVALUATIONS,
-    RunRecord,
-    by_setting,
-    check_alike,
-    settings,
-)
+from figures.run_records import LAST_EVALUATIONS, RunRecord
+from figures.settings import by_setting, check_alike, settings
 from figures.tables import mean_and_std
 from harness.files import write_text
 from harness.log import metrics

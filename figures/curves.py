@@ -18,7 +18,8 @@ from figures.canvas import (
     tidy,
 )
 from figures.intervals import bootstrap
-from figures.run_records import RunRecord, by_setting
+from figures.run_records import RunRecord
+from figures.settings import by_setting
 from harness.log import metrics
 
 if TYPE_CHECKING:

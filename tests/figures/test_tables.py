@@ -8,7 +8,8 @@ import pytest
 
 from figures import curves as plot_curves
 from figures.curves import on_grid, plot_learning, plot_sweep
-from figures.run_records import find_runs, in_order, settings
+from figures.run_records import find_runs
+from figures.settings import in_order, settings
 from figures.tables import ALL_DATASETS, latex, markdown, table_rows, write_tables
 from harness.errors import UserError
 from harness.log import metrics
@@ -140,6 +141,7 @@ def changed_runs(root, *changes):
         ("load_agent_path", ("load_agent_path: null", "load_agent_path: a/seed{seed}/agent")),
         ("env.horizon", ("env: {{horizon: 200}}", "env: {{horizon: 100}}")),
         ("env.kwargs.g", ("env: {{kwargs: {{g: 9}}}}", "env: {{kwargs: {{g: 10}}}}")),
+        ("env.kwargs.h", ("env: {{kwargs: {{}}}}", "env: {{kwargs: {{h: 1}}}}")),
         ("ensemble.save_dir", ("ensemble.save_dir: a", "ensemble.save_dir: b")),
         ("ensemble.total_epochs", ("ensemble.total_epochs: 9", "ensemble.total_epochs: 10")),
         ("engine", ("engine: mujoco", "engine: mujoco_py")),
@@ -148,8 +150,8 @@ def changed_runs(root, *changes):
 def test_seeds_of_different_settings_are_not_averaged(key, lines, tmp_path):
     records = changed_runs(tmp_path, *((line, "/a") for line in lines))
     assert len(set(settings(records, None))) == 2
-    words = rf"run0 and .*run1 differ in {key} \(.* and .*\): give the runs of one value, or tell"
-    with pytest.raises(UserError, match=f"{words} them apart with --by {key}"):
+    words = rf"run0 and .*run1 differ in {key} \(.* and .*\): give the runs of one value, or add"
+    with pytest.raises(UserError, match=f"{words} --by {key}$"):
         settings(records, [QUANTILE])
     assert len(set(settings(records, [QUANTILE, key]))) == 2
 
