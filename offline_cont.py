@@ -15,7 +15,13 @@ from harness.run.entry import program
 from programs.inputs import present_inputs
 
 
-@program("offline_cont", ContConfig, takes_seeds=True, inputs=present_inputs)
+@program(
+    "offline_cont",
+    ContConfig,
+    never_reads=("eval_dataset",),
+    takes_seeds=True,
+    inputs=present_inputs,
+)
 def main(configs, runs):
     from experience.replay import TapeReplay
     from online_rl.builders import recurrent_agent

@@ -15,6 +15,7 @@ from programs.inputs import present_inputs
     "offline_markov",
     MarkovConfig,
     default="d4rl_loco/base_markov",
+    never_reads=("eval_dataset",),
     takes_seeds=True,
     inputs=present_inputs,
 )

@@ -33,7 +33,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     from figures.bandit import PANELS, PENALTY, best_of, draw_study
-    from figures.run_records import differing_keys, find_runs
+    from figures.run_records import find_runs
+    from figures.settings import differing_keys
 
     records = find_runs(options.runs, *PANELS.values(), unfinished=options.unfinished)
     # where other settings lie too, each is a curve of its own

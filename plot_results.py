@@ -5,7 +5,8 @@
 
 Writes scores.md, .csv and .tex (dataset × setting), seeds.csv (one line a run) and learning_curves;
 --sweep adds the panels of the paper's Figure 1, with score, Q-value and planning horizon of each
-setting. Settings are told apart by the keys in which the runs differ, or by those of --by.
+setting. Settings are told apart by the keys in which the runs differ, or by those of --by: runs
+that differ in others too are not averaged.
 """
 
 import argparse
@@ -32,7 +33,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     from figures.curves import plot_learning, plot_sweep
-    from figures.run_records import find_runs, settings
+    from figures.run_records import find_runs
+    from figures.settings import settings
     from figures.tables import write_tables
 
     metric = metrics.SCORE_FIRST if options.first_episodes else metrics.SCORE

@@ -8,7 +8,11 @@ published datasets whose names begin alike.
 import re
 from collections.abc import Iterable
 
-_OWN = re.compile(r"(?P<task>.+?)-own-(?P<label>[a-z0-9]+(?:-[a-z0-9]+)*?)(?P<version>-v\d+)?")
+from catalogue.domains import OWN_MARK
+
+_OWN = re.compile(
+    rf"(?P<task>.+?){OWN_MARK}(?P<label>[a-z0-9]+(?:-[a-z0-9]+)*?)(?P<version>-v\d+)?"
+)
 _VERSION = re.compile(r"-v\d+$")
 
 
@@ -34,4 +38,4 @@ def own_example(published: str) -> str:
     version = _VERSION.search(published)
     task = published.removesuffix(version[0]) if version else published
     beginning = task.rpartition("-")[0] or task
-    return f"{beginning}-own-random{version[0] if version else ''}"
+    return f"{beginning}{OWN_MARK}random{version[0] if version else ''}"

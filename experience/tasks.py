@@ -1,7 +1,6 @@
 """What the programs need to know about a dataset and its environment."""
 
 import difflib
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +13,7 @@ from experience.data.readers import PUBLISHED, split_source
 from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_folder
 from experience.own_names import own_example, published_relative
 from harness.configuration.groups import EnvConfig
+from harness.configuration.validation import check_described, check_known
 from harness.errors import UserError
 from neorl.datasets import NEORL_DATASETS
 from neorl.scores import reference_returns
@@ -104,9 +104,7 @@ def get_task(domain: str, dataset_name: str, env: EnvConfig | None = None) -> Ta
     """
     if domain in domains.DESCRIBED:
         return _own_task(domain, dataset_name, env)
-    if domain not in DATASETS:
-        known = ", ".join((*DATASETS, *domains.DESCRIBED))
-        raise UserError(f"domain={domain!r} is unknown; choose one of {known}")
+    check_known("domain", domain, domains.ALL)
     path = None if env is None else env.dataset_path
     if dataset_name in DATASETS[domain]:
         if path:
@@ -189,26 +187,10 @@ def _neorl_task(dataset_name: str) -> Task:
 def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
     if env is None:
         raise UserError(f"domain={domain} needs an `env` section in the config")
-    dataset_path = env.dataset_path
-    if domain == domains.PENDULUM:
-        dataset_path = dataset_path or f"{_PENDULUM_FOLDER}/{dataset_name}.hdf5"
+    check_described(domain, env)
+    dataset_path = env.dataset_path or f"{_PENDULUM_FOLDER}/{dataset_name}.hdf5"
     horizon, ref_min, ref_max = env.horizon, env.ref_min, env.ref_max
-    if not dataset_path or horizon is None or ref_min is None or ref_max is None:
-        needed = {
-            "dataset_path": dataset_path or None,
-            "horizon": horizon,
-            "ref_min": ref_min,
-            "ref_max": ref_max,
-        }
-        missing = [f"env.{key}" for key, value in needed.items() if value is None]
-        raise UserError(f"domain={domain} needs values for {', '.join(missing)} in the config")
-    if horizon < 2:
-        raise UserError(f"env.horizon={horizon} must be at least 2 steps")
-    if not -math.inf < ref_min < ref_max < math.inf:
-        raise UserError(
-            f"env.ref_min={ref_min} must be below env.ref_max={ref_max}, both finite; "
-            "they are the episode returns with score 0 and 1"
-        )
+    assert horizon is not None and ref_min is not None and ref_max is not None
     usual = "pendulum" if domain == domains.PENDULUM else "hdf5"
     return Task(
         domain=domain,

@@ -8,15 +8,9 @@ import numpy as np
 from figures.bandit_progress import SHOWN
 from figures.canvas import new_figure, save_figure, share_x, shared_legend, tidy
 from figures.curves import STEPS, band_note, draw_curves
-from figures.run_records import (
-    LAST_EVALUATIONS,
-    RunRecord,
-    by_setting,
-    differing_keys,
-    settings,
-)
+from figures.run_records import LAST_EVALUATIONS, RunRecord
+from figures.settings import by_setting, check_alike, settings
 from figures.tables import mean_and_std
-from harness.errors import UserError
 from harness.files import write_text
 from harness.log import metrics
 from offline_world.bandit_task import PULLS
@@ -32,7 +26,7 @@ def draw_study(records: Sequence[RunRecord], keys: Sequence[str], folder: Path) 
     """Draws figure3 and writes table.md into `folder`, a curve and a line for each setting of
     `keys`; returns their paths. Raises UserError if the runs differ in other keys too."""
     names = settings(records, keys)
-    _check_alike(records, keys)
+    check_alike(records, keys)
     groups = by_setting(records, names)
     figure = new_figure(1, len(PANELS), width=3.4, height=3.2)
     axes = figure.subplots(1, len(PANELS))
@@ -54,7 +48,8 @@ def best_of(records: Sequence[RunRecord], keys: Sequence[str], tuned: str) -> li
 
     What counts is the return over all test bandits, the last evaluations' mean averaged over
     seeds: so the paper chooses the memory's learning rate for each penalty. Values of fewer seeds
-    than another has are left out, which is said. Raises UserError for a key that a run lacks.
+    than another has are left out, which is said. Raises UserError for a key that a run lacks, and
+    for runs that differ in others.
     """
     candidates: dict[str, list[list[RunRecord]]] = {}
     for runs in by_setting(records, settings(records, [*keys, tuned])).values():
@@ -76,17 +71,6 @@ def best_of(records: Sequence[RunRecord], keys: Sequence[str], tuned: str) -> li
 def _return_at_end(records: Sequence[RunRecord]) -> float:
     name = metrics.TEST_RETURN_MEAN
     return float(np.mean([r.series(name)[1][-LAST_EVALUATIONS:].mean() for r in records]))
-
-
-def _check_alike(records: Sequence[RunRecord], keys: Sequence[str]) -> None:
-    first = records[0]
-    for key in differing_keys(records, keys):
-        value = first.config.get(key)
-        other = next(record for record in records if record.config.get(key) != value)
-        raise UserError(
-            f"{first.path} and {other.path} differ in {key} ({value} and {other.config.get(key)}):"
-            f" give the runs of one value, or draw a curve for each with --by {key}"
-        )
 
 
 def _table(groups: dict[str, list[RunRecord]]) -> str:

@@ -18,7 +18,8 @@ from figures.canvas import (
     tidy,
 )
 from figures.intervals import bootstrap
-from figures.run_records import RunRecord, by_setting
+from figures.run_records import RunRecord
+from figures.settings import by_setting
 from harness.log import metrics
 
 if TYPE_CHECKING:
@@ -174,13 +175,22 @@ def _draw_ends(
 
 def _mark_settings(ax: "Axes", names: list[str]) -> str:
     """Puts the settings below the panel; returns the keys that all of them are values of."""
-    parts = [[part.rpartition("=") for part in name.split(", ")] for name in names]
-    keys = {tuple(key for key, _, _ in of_name) for of_name in parts}
+    parts = [[_key_and_value(part) for part in name.split(", ")] for name in names]
+    keys = {tuple(key for key, _ in of_name) for of_name in parts}
     shared = len(keys) == 1
-    lines = [[value if shared else key + eq + value for key, eq, value in of] for of in parts]
+    lines = [
+        [value if shared or not key else f"{key}={value}" for key, value in of] for of in parts
+    ]
     crowded = sum(max(map(len, of_name)) for of_name in lines) > _TICK_CHARACTERS
     # upright, labels of several lines would cover each other
     labels = [(", " if crowded else "\n").join(of_name) for of_name in lines]
     ax.set_xticks(range(len(names)), labels, rotation=90 if crowded else 0)
     ax.set_xlim(-0.6, len(names) - 0.4)
     return "\n".join(keys.pop()) if shared else ""
+
+
+def _key_and_value(part: str) -> tuple[str, str]:
+    """Of "key=value"; a program's name is a value without a key."""
+    # a path may have the sign too
+    key, equals, value = part.partition("=")
+    return (key, value) if equals else ("", part)

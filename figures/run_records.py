@@ -1,7 +1,7 @@
 """Finished (or running) run directories as figures and tables see them."""
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,12 @@ from harness.errors import UserError
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
 from harness.run.directory import EARLIER
-from harness.run.naming import FREE_KEYS, within
-from harness.run.records import read_settings
+from harness.run.records import read_settings, record_or_note
 
 #: Evaluations at the end of a run whose mean is told.
 LAST_EVALUATIONS = 10
 # The last tenth of training has the last ten evaluations of the published schedule.
 _END = 0.1
-# Keys that differ between runs without making them different experiments.
-_NOT_A_SETTING = (
-    *FREE_KEYS,
-    *("seed", "dataset_name", "domain", "load_agent_path", "env", "ensemble.total_epochs"),
-)
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,8 @@ class RunRecord:
     config: dict[str, Any]
     rows: list[dict[str, Any]]
     finished: bool
+    #: the folder in which its command was given, where that is recorded
+    folder: str | None = None
 
     @property
     def dataset(self) -> str:
@@ -104,67 +100,6 @@ def _check_usable(record: RunRecord, needed: Sequence[str], unfinished: bool) ->
             raise UserError(f"{record.path} has no finite value of {name}")
 
 
-def settings(records: Sequence[RunRecord], keys: Sequence[str] | None) -> list[str]:
-    """What tells each run from the others, apart from dataset and seed: "key=value, ...".
-
-    Of the given `keys`, or else of those in which runs on one dataset differ. Raises UserError for
-    a key that a run lacks and for two runs of one dataset, setting and seed.
-    """
-    if keys is None:
-        keys = differing_keys(records)
-    else:
-        for record in records:
-            for key in keys:
-                if key not in record.config:
-                    raise UserError(f"{record.path} has no key {key!r}: check its spelling")
-    programs = {record.program for record in records}
-    names = []
-    for record in records:
-        parts = [record.program] if len(programs) > 1 else []
-        parts += [f"{key}={record.config[key]}" for key in keys if key in record.config]
-        names.append(", ".join(parts) or record.program)
-    seen: dict[tuple, Path] = {}
-    for record, name in zip(records, names, strict=True):
-        identity = (record.dataset, name, record.seed)
-        if identity in seen:
-            raise UserError(
-                f"{record.path} and {seen[identity]} both are seed {record.seed} of {name}: name"
-                " the keys that tell them apart with --by, or give fewer runs"
-            )
-        seen[identity] = record.path
-    return names
-
-
-def differing_keys(records: Sequence[RunRecord], known: Sequence[str] = ()) -> list[str]:
-    """Keys besides the `known` ones whose value differs between runs on one dataset, in config
-    order; of keys that have one value in every run (rates that a sweep ties) only the first."""
-    found = list(known)
-    for key in dict.fromkeys(key for record in records for key in record.config):
-        if key not in known and _is_setting(key) and _differs(records, key):
-            told = [str(record.config.get(key)) for record in records]
-            if told not in [[str(record.config.get(k)) for record in records] for k in found]:
-                found.append(key)
-    return found[len(known) :]
-
-
-def by_setting(records: Sequence[RunRecord], names: Sequence[str]) -> dict[str, list[RunRecord]]:
-    """The runs of each setting, the settings in order."""
-    return {
-        setting: [record for record, name in zip(records, names, strict=True) if name == setting]
-        for setting in in_order(names)
-    }
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """Distinct setting names, numbers by size and words by the alphabet."""
-
-    def rank(name: str) -> list:
-        words = name.replace("=", ", ").split(", ")
-        return [(0, float(word), "") if _is_number(word) else (1, 0.0, word) for word in words]
-
-    return sorted(set(names), key=rank)
-
-
 def _read_run(folder: Path) -> RunRecord:
     """Raises UserError for what is no whole run."""
     file = folder / "config.yaml"
@@ -181,8 +116,15 @@ def _read_run(folder: Path) -> RunRecord:
     finished = (folder / "finished.json").exists() or (
         bool(rows) and rows[-1][metrics.STEP] == config.get("train.grad_steps")
     )
+    environment = record_or_note(folder / "environment.json", "its paths are told as they are")
+    given_in = environment.get("folder")
     return RunRecord(
-        path=folder, program=_program(config), config=config, rows=rows, finished=finished
+        path=folder,
+        program=_program(config),
+        config=config,
+        rows=rows,
+        finished=finished,
+        folder=given_in if isinstance(given_in, str) else None,
     )
 
 
@@ -191,24 +133,3 @@ def _program(config: dict[str, Any]) -> str:
     if "train.critic_enc_lr" in config:
         return "recurrent"
     return "Markov" if "train.critic_lr" in config else "bandit"
-
-
-def _differs(records: Sequence[RunRecord], key: str) -> bool:
-    """Whether two runs on one dataset, both of which have the key, have different values."""
-    values: dict[str, set[str]] = {}
-    for record in records:
-        if key in record.config:
-            values.setdefault(record.dataset, set()).add(str(record.config[key]))
-    return any(len(of_dataset) > 1 for of_dataset in values.values())
-
-
-def _is_setting(key: str) -> bool:
-    return not (within(key, _NOT_A_SETTING) or key.endswith("_dir"))
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

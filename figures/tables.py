@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from figures.intervals import bootstrap
-from figures.run_records import LAST_EVALUATIONS, RunRecord, in_order
+from figures.run_records import LAST_EVALUATIONS, RunRecord
+from figures.settings import in_order
 from harness.files import write_text
 
 _HEADER = (

@@ -12,9 +12,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+from catalogue.engines import ENGINES
 from harness.errors import UserError
-
-ENGINES = ("mujoco", "mujoco_py")
 
 _USED_SUITES = ("d4rl.locomotion", "d4rl.hand_manipulation_suite", "d4rl.gym_mujoco")
 # d4rl imports these without being asked. No task here needs them; they are slow to import, and

@@ -24,6 +24,7 @@ from yaml import YAMLError
 
 from harness.checkout import CONFIG_ROOT
 from harness.configuration import registration as registration
+from harness.configuration.chosen import check_chosen
 from harness.configuration.debug import shrink
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.validation import validate
@@ -40,12 +41,16 @@ _EXTRAS = {
 
 
 def as_config(
-    composed: DictConfig, overrides: Sequence[str], learns_from: Collection[str] | None = None
+    composed: DictConfig,
+    overrides: Sequence[str],
+    learns_from: Collection[str] | None = None,
+    never_reads: Collection[str] = (),
 ) -> Any:
     """The dataclass instance behind a composed config: no stray keys, debug applied, validated.
 
     `overrides` are the command line's, which `debug: true` leaves alone; `learns_from` are the keys
-    and groups that must agree with each other, None for all. Raises UserError.
+    and groups that must agree with each other, None for all; `never_reads` are keys that may not be
+    given. Raises UserError.
     """
     schema: Any = OmegaConf.get_type(composed)
     if not isinstance(schema, type) or not is_dataclass(schema):
@@ -58,9 +63,10 @@ def as_config(
     for key in _keys(composed):
         if key not in known_keys(schema):
             raise UserError(_unknown_key(key, known_keys(schema)))
+    typed = overridden_keys(overrides)
     if config.debug:
-        shrink(config, keep=overridden_keys(overrides))
-    validate(config, learns_from)
+        shrink(config, keep=typed)
+    validate(config, learns_from, typed=typed, never_reads=never_reads)
     return config
 
 
@@ -221,4 +227,6 @@ def load_config(
 
     path = root / name
     with readable_errors(), initialize_config_dir(str(path.parent), version_base="1.3"):
-        return as_config(compose(path.name, overrides=list(overrides)), overrides)
+        composed = compose(path.name, overrides=list(overrides))
+        check_chosen(composed, path.name, overrides)
+        return as_config(composed, overrides)

@@ -30,6 +30,12 @@ def _strategies() -> Collection[str]:
     return STRATEGIES
 
 
+def _command_buffers() -> Collection[str]:
+    from harness.run.numerics import COMMAND_BUFFERS
+
+    return COMMAND_BUFFERS
+
+
 @dataclass
 class EnsembleConfig:
     """Training of the world-model ensemble (eq. 9 to 11)."""
@@ -179,7 +185,7 @@ class MarkovModelConfig(ActorCriticModelConfig):
 
 @dataclass
 class EnvConfig:
-    """A user's own environment and data (domains custom and pendulum); unused elsewhere."""
+    """A user's own environment and data (domains custom and pendulum); elsewhere data alone."""
 
     # A name registered with gymnasium, and what gymnasium.make gets besides it.
     id: str | None = None
@@ -188,7 +194,7 @@ class EnvConfig:
     # as minari:<name> for a local Minari dataset.
     dataset_path: str | None = None
     # Steps after which an episode is cut off.
-    horizon: int | None = count(None)
+    horizon: int | None = number(None, "[2, inf)")
     # "never", or the dotted path of a jnp function of one (state, action, next state).
     termination: str = "never"
     # Train although the rule above denies the dataset's terminal rows, or ends most others.
@@ -203,7 +209,7 @@ class EnvConfig:
 @dataclass
 class GPUConfig:
     # Which parts of a program are one CUDA graph: XLA's choice, whole loops too, or none.
-    command_buffer: str = choice("default", "loops", "off")
+    command_buffer: str = choice_from("default", _command_buffers)
 
 
 @dataclass

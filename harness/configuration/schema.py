@@ -6,6 +6,8 @@ shared defaults in one place. They are plain dataclasses: nothing here needs Hyd
 
 from dataclasses import dataclass, field
 
+from catalogue import domains
+from catalogue.engines import ENGINES
 from harness.configuration import groups
 from harness.configuration.bandit_groups import (
     BanditCollectConfig,
@@ -14,7 +16,7 @@ from harness.configuration.bandit_groups import (
     BanditTrainConfig,
     StudyConfig,
 )
-from harness.configuration.settings import choice, number
+from harness.configuration.settings import choice, choice_from, number
 
 #: OmegaConf's mark of a value that the user has to give.
 MISSING = "???"
@@ -37,7 +39,7 @@ class ProgramConfig:
     run_dir: str | None = None
     # Moves the directory's records aside, into earlier/<number>, and begins again.
     restart: bool = False
-    engine: str = choice("mujoco", "mujoco_py")
+    engine: str = choice(*ENGINES)
     gpu: groups.GPUConfig = field(default_factory=groups.GPUConfig)
     wandb: groups.WandbConfig = field(default_factory=groups.WandbConfig)
     checkpoint: groups.CheckpointConfig = field(default_factory=groups.CheckpointConfig)
@@ -47,6 +49,7 @@ class ProgramConfig:
 class ContinuousConfig(ProgramConfig):
     """What the continuous agents share: a world model, rollouts in it, a real environment."""
 
+    domain: str = choice_from(MISSING, lambda: domains.ALL)
     # Dataset that eval_error.py takes its trajectories from.
     eval_dataset: str | None = None
     ensemble: groups.EnsembleConfig = field(default_factory=groups.EnsembleConfig)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import domains
-from harness.configuration.groups import memories
+from harness.configuration.groups import EnvConfig
 from harness.configuration.schema import (
     BanditConfig,
     BanditStudyConfig,
@@ -16,23 +16,33 @@ from harness.configuration.schema import (
     ProgramConfig,
 )
 from harness.configuration.settings import interval_of, names_of
+from harness.configuration.unused import check_unused, check_unused_by_agent
 from harness.errors import UserError
 from harness.names import checked_name
 
 
-def validate(config: ProgramConfig, learns_from: Collection[str] | None = None) -> None:
+def validate(
+    config: ProgramConfig,
+    learns_from: Collection[str] | None = None,
+    *,
+    typed: Collection[str] = (),
+    never_reads: Collection[str] = (),
+) -> None:
     """Raises UserError for the first value out of range or at odds with another one.
 
     `learns_from` are the keys and groups that the program uses (None: all): a world model is not
-    refused for the sizes of an agent that it does not train.
+    refused for the sizes of an agent that it does not train. The `typed` keys, those that the
+    program `never_reads` among them, must have an effect.
     """
     for key, value, a_field in _values(config):
         _check_value(key, value, a_field)
     _check_program(config)
     if isinstance(config, ContinuousConfig) and config.domain in domains.DESCRIBED:
-        _check_environment(config)
+        check_described(config.domain, config.env, "id")
+    check_unused(config, typed, never_reads)
     if learns_from is not None:
         return
+    check_unused_by_agent(config, typed)
     _check_sizes(config)
     if isinstance(config, BanditConfig):
         _check_bandit(config)
@@ -42,6 +52,34 @@ def validate(config: ProgramConfig, learns_from: Collection[str] | None = None) 
         _check_continuous(config)
     if isinstance(config, ContConfig | BanditConfig):
         _check_memory(config)
+
+
+def check_described(domain: str, env: EnvConfig, *also: str) -> None:
+    """Raises UserError for an `env` that does not describe a task of `domain`: a value that is
+    missing (those in `also` among them), out of range, or at odds with another."""
+    for key, value, a_field in _values(env, "env."):
+        _check_value(key, value, a_field)
+    needed = [*also, *("horizon", "ref_min", "ref_max")]
+    # the embedded task makes its own data
+    if domain == domains.CUSTOM:
+        needed.append("dataset_path")
+    if missing := [f"env.{name}" for name in needed if getattr(env, name) in (None, "")]:
+        raise UserError(
+            f"domain {domain} needs {', '.join(missing)}: give it in your copy of"
+            " configs/custom/shared.yaml or on the command line"
+        )
+    assert env.ref_min is not None and env.ref_max is not None
+    if env.ref_min >= env.ref_max:
+        raise UserError(
+            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}: they are the"
+            " returns with the scores 0 and 1"
+        )
+
+
+def check_known(key: str, value: Any, names: Collection[str]) -> None:
+    """Raises UserError for a value that is none of `names`."""
+    if value not in names:
+        raise UserError(f"{key}={value} is not known: give one of {', '.join(names)}")
 
 
 def _values(group: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field]]:
@@ -62,8 +100,8 @@ def _check_value(key: str, value: Any, a_field: Field) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{key}={value} is no finite number: give one")
     # tables are looked up only where a word was changed: they may take a while to load
-    if names is not None and value != a_field.default and value not in list(names()):
-        raise UserError(f"{key}={value} is not known: give one of {', '.join(names())}")
+    if names is not None and value != a_field.default:
+        check_known(key, value, names())
 
 
 def _check_program(config: ProgramConfig) -> None:
@@ -111,10 +149,6 @@ def _check_sizes(config: Any) -> None:
 
 def _check_continuous(config: Any) -> None:
     collect, model = config.collect, config.model
-    if config.domain not in domains.ALL:
-        raise UserError(
-            f"domain={config.domain} is not known: give one of {', '.join(domains.ALL)}"
-        )
     if collect.unc_quantile == 0:
         raise UserError(
             "collect.unc_quantile=0 would cut every rollout at its first step: give a value in"
@@ -129,24 +163,6 @@ def _check_continuous(config: Any) -> None:
         raise UserError(
             f"model.sampled_critics={model.sampled_critics} is more than the"
             f" model.num_critics={model.num_critics} there are: lower the first or raise the second"
-        )
-
-
-def _check_environment(config: Any) -> None:
-    env = config.env
-    needed = ["id", "horizon", "ref_min", "ref_max"]
-    if config.domain == domains.CUSTOM:
-        needed.append("dataset_path")
-    for name in needed:
-        if getattr(env, name) is None:
-            raise UserError(
-                f"domain {config.domain} needs env.{name}: give it in your copy of"
-                " configs/custom/shared.yaml or on the command line"
-            )
-    if env.ref_min >= env.ref_max:
-        raise UserError(
-            f"env.ref_min={env.ref_min} must be below env.ref_max={env.ref_max}: they are the"
-            " returns with the scores 0 and 1"
         )
 
 
@@ -179,29 +195,8 @@ def _check_study(config: BanditStudyConfig) -> None:
 
 def _check_memory(config: Any) -> None:
     memory = config.model.memory
-    _check_unused(config)
     if memory.r_min >= memory.r_max:
         raise UserError(
             f"model.memory.r_min={memory.r_min} must be below model.memory.r_max={memory.r_max}:"
             " they bound the eigenvalues at the start"
         )
-
-
-def _check_unused(config: Any) -> None:
-    """Refuses settings that the chosen kind of memory would ignore in silence."""
-    memory, train = config.model.memory, config.train
-    # by their names in `MemorySettings`
-    settings = {
-        "r_min": ("model.memory.r_min", memory),
-        "r_max": ("model.memory.r_max", memory),
-        "strategy": ("train.memory_scan", train),
-    }
-    for name, (key, group) in settings.items():
-        field_name = key.rpartition(".")[2]
-        value = getattr(group, field_name)
-        default = next(f.default for f in fields(group) if f.name == field_name)
-        if value != default and name in memories()[memory.kind].unused:
-            raise UserError(
-                f"{key}={value} makes no difference to model.memory.kind={memory.kind}: leave it"
-                " out, or choose another kind"
-            )

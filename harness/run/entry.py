@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from harness.checkout import CONFIG_ROOT
+from harness.configuration.chosen import check_chosen
 from harness.configuration.composition import as_config, known_keys, readable_errors
 from harness.configuration.schema import ProgramConfig
 from harness.configuration.seeds import by_seed
@@ -49,6 +50,7 @@ def program(
     default: str = "d4rl_loco/base",
     flags: Sequence[str] = (),
     learns_from: Collection[str] | None = None,
+    never_reads: Collection[str] = (),
     takes_seeds: bool = False,
     inputs: Inputs = lambda config: (),
 ) -> Callable[[Main], Callable[[], None]]:
@@ -57,9 +59,10 @@ def program(
     `schema` is the dataclass (or a common base) that the config must be; `default` the config used
     without --config-path and --config-name; `flags` are keys also understood as `--key value`;
     `learns_from` are the keys and groups that change its result (None: all), of which alone its
-    run is named and must make sense; `inputs` what it learns from besides, of which a finished run
-    may not have had another content. With `takes_seeds` it is `main(configs, runs)`: one of each,
-    or with `+seeds=[...]` one for each seed whose run is not finished.
+    run is named and must make sense; `never_reads` are keys that mean nothing to it and are
+    refused; `inputs` what it learns from besides, of which a finished run may not have had another
+    content. With `takes_seeds` it is `main(configs, runs)`: one of each, or with `+seeds=[...]` one
+    for each seed whose run is not finished.
 
     A UserError ends the program with `error: <sentence>` and exit code 2, a signal with 128 plus
     its number. In a sweep (-m) the jobs after a failed one still run, and the sweeper gets the
@@ -72,17 +75,19 @@ def program(
             main(*configs, *runs)
 
         def run_job(composed: DictConfig, overrides: list[str], settings: Any) -> float | None:
+            config_name = str(settings.job.config_name).removesuffix(".yaml")
             with readable_errors():
+                check_chosen(composed, config_name, overrides)
                 each = by_seed(composed, overrides) if takes_seeds else [composed]
                 configs = [
-                    _checked(as_config(one, overrides, learns_from), schema, name) for one in each
+                    _checked(as_config(one, overrides, learns_from, never_reads), schema, name)
+                    for one in each
                 ]
             _cache_compilations()
             configure_numerics(configs[0])
             # A missing login is told before anything is loaded, and leaves no directory behind.
             many = settings.mode == RunMode.MULTIRUN or len(configs) > 1
             check_settings(configs[0].wandb.mode, many_jobs=many)
-            config_name = str(settings.job.config_name).removesuffix(".yaml")
             with ExitStack() as open_:
                 runs = [
                     open_.enter_context(open_run(name, config, overrides, config_name, learns_from))

@@ -90,7 +90,7 @@ def test_a_misspelt_name_is_answered_with_near_ones():
         get_task("d4rl_loco", "hoper-medium-v2")
     with pytest.raises(UserError, match="is in domain adroit, not antmaze"):
         get_task("antmaze", "pen-human-v1")
-    with pytest.raises(UserError, match="domain='d4rl' is unknown; choose one of d4rl_loco"):
+    with pytest.raises(UserError, match="domain=d4rl is not known: give one of d4rl_loco"):
         get_task("d4rl", "pen-human-v1")
 
 
@@ -113,9 +113,10 @@ def test_the_pendulum_has_a_place_for_its_data():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset_path": None}, "needs values for env.dataset_path"),
-        ({"horizon": None, "ref_max": None}, "needs values for env.horizon, env.ref_max"),
-        ({"horizon": 1}, "env.horizon=1 must be at least 2"),
+        ({"dataset_path": None}, "domain custom needs env.dataset_path: give"),
+        ({"horizon": None, "ref_max": None}, "domain custom needs env.horizon, env.ref_max: give"),
+        ({"horizon": 1}, r"env.horizon=1 is out of range: give a value in \[2, inf\)"),
+        ({"ref_max": float("inf")}, "env.ref_max=inf is no finite number"),
         ({"ref_min": -100.0}, "env.ref_min=-100.0 must be below env.ref_max=-150.0"),
     ],
 )

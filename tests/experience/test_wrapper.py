@@ -204,7 +204,7 @@ def unbounded_environment():
 @pytest.mark.parametrize(
     ("domain", "name", "env_config", "message"),
     [
-        ("d4rl_locomotion", "hopper-medium-v2", None, "domain='d4rl_locomotion'"),
+        ("d4rl_locomotion", "hopper-medium-v2", None, "domain=d4rl_locomotion"),
         ("d4rl_loco", "hoper-medium-v2", None, "hopper-medium-v2"),
         ("d4rl_loco", "pen-human-v1", None, "adroit"),
         ("neorl", "Ant-v3-low", None, "Ant-v3-low"),

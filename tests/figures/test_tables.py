@@ -8,7 +8,8 @@ import pytest
 
 from figures import curves as plot_curves
 from figures.curves import on_grid, plot_learning, plot_sweep
-from figures.run_records import find_runs, in_order, settings
+from figures.run_records import find_runs
+from figures.settings import in_order, settings
 from figures.tables import ALL_DATASETS, latex, markdown, table_rows, write_tables
 from harness.errors import UserError
 from harness.log import metrics
@@ -19,7 +20,7 @@ QUANTILE = "collect.unc_quantile"
 def write_run(folder, dataset, seed, quantile, scores, *, finished=True, rate="critic_enc_lr"):
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(
-        f"dataset_name: {dataset}\nseed: {seed}\nensemble: {{save_dir: '{folder}'}}\n"
+        f"dataset_name: {dataset}\nseed: {seed}\nensemble: {{has_ln: true}}\n"
         f"collect: {{unc_quantile: {quantile}, penalty_coef: 0.0}}\ntrain: {{{rate}: 1.0e-05}}\n"
     )
     rows = []
@@ -100,8 +101,13 @@ def test_settings_are_what_runs_of_a_dataset_differ_in(runs, found, tmp_path):
     assert set(settings(find_runs([f"{runs}/b"], metrics.SCORE), None)) == {"recurrent"}
     with pytest.raises(UserError, match="has no key 'collect.quantile'"):
         settings(records, ["collect.quantile"])
-    with pytest.raises(UserError, match="both are seed 0 of .*penalty_coef=0.0"):
+    words = (
+        r"0\.9/seed0 and .*1\.0/seed0 differ in collect\.unc_quantile \(0\.9 and 1\.0\): .*--by "
+    )
+    with pytest.raises(UserError, match=f"{words}{QUANTILE}$"):
         settings(records, ["collect.penalty_coef"])
+    with pytest.raises(UserError, match="both are seed 0 of recurrent: give one of them"):
+        settings([records[0], records[0]], None)
 
     write_run(tmp_path / "markov", "b-v0", 1, 0.9, [0.1], rate="critic_lr")
     both = find_runs([f"{runs}/b", str(tmp_path)], metrics.SCORE)
@@ -117,6 +123,56 @@ def test_a_key_that_another_determines_makes_no_setting(tmp_path):
         (folder / "config.yaml").write_text(config.replace("critic_enc_lr: 1.0e-05", tied))
     names = settings(find_runs([str(tmp_path)], metrics.SCORE), None)
     assert names == ["train.critic_enc_lr=1", "train.critic_enc_lr=2"]
+
+
+def changed_runs(root, *changes):
+    """Runs of a seed each, with a line of configuration and a folder of their command."""
+    for seed, (line, folder) in enumerate(changes):
+        write_run(root / f"run{seed}", "a-v0", seed, 0.9, [0.1])
+        config = root / f"run{seed}/config.yaml"
+        config.write_text(config.read_text() + line.format(seed=seed) + "\n")
+        (root / f"run{seed}/environment.json").write_text(json.dumps({"folder": folder}))
+    return find_runs([str(root)], metrics.SCORE)
+
+
+@pytest.mark.parametrize(
+    ("key", "lines"),
+    [
+        ("load_agent_path", ("load_agent_path: null", "load_agent_path: a/seed{seed}/agent")),
+        ("env.horizon", ("env: {{horizon: 200}}", "env: {{horizon: 100}}")),
+        ("env.kwargs.g", ("env: {{kwargs: {{g: 9}}}}", "env: {{kwargs: {{g: 10}}}}")),
+        ("env.kwargs.h", ("env: {{kwargs: {{}}}}", "env: {{kwargs: {{h: 1}}}}")),
+        ("ensemble.save_dir", ("ensemble.save_dir: a", "ensemble.save_dir: b")),
+        ("ensemble.total_epochs", ("ensemble.total_epochs: 9", "ensemble.total_epochs: 10")),
+        ("engine", ("engine: mujoco", "engine: mujoco_py")),
+    ],
+)
+def test_seeds_of_different_settings_are_not_averaged(key, lines, tmp_path):
+    records = changed_runs(tmp_path, *((line, "/a") for line in lines))
+    assert len(set(settings(records, None))) == 2
+    words = rf"run0 and .*run1 differ in {key} \(.* and .*\): give the runs of one value, or add"
+    with pytest.raises(UserError, match=f"{words} --by {key}$"):
+        settings(records, [QUANTILE])
+    assert len(set(settings(records, [QUANTILE, key]))) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # each in the folder of its own checkout, or of its own seed; or all in one seed's
+        "load_agent_path: {folder}/runs/a=1,b=2/agent",
+        "load_agent_path: runs/a/seed{{seed}}/agent",
+        "load_agent_path: runs/a/seed1/agent",
+        "env: {{{{termination: '{folder}/rules.py:fallen'}}}}",
+        "run_dir: {folder}/runs/seed{{seed}}",
+        "collect.save_dir: ckpt{{seed}}",
+    ],
+)
+def test_a_moved_checkout_and_a_seed_s_own_folder_make_no_setting(line, tmp_path):
+    changes = ((line.format(folder=folder), folder) for folder in ("/old", "/new/place", "/old"))
+    records = changed_runs(tmp_path, *changes)
+    for keys in (None, [QUANTILE]):
+        assert len(set(settings(records, keys))) == 1
 
 
 def test_settings_are_ordered_as_numbers():
@@ -222,6 +278,12 @@ def test_panels_of_ends_tell_all_keys_and_magnify_nothing(tmp_path, monkeypatch)
     assert low < 97 < high and high - low > 1
     drawn[0].draw_without_rendering()
     assert ax.yaxis.get_offset_text().get_text() == ""
+
+
+def test_a_path_with_the_sign_is_one_value():
+    part = "load_agent_path=runs/a=1,b=2/agent"
+    assert plot_curves._key_and_value(part) == ("load_agent_path", "runs/a=1,b=2/agent")
+    assert plot_curves._key_and_value("Markov") == ("", "Markov")
 
 
 def test_a_user_s_dataset_makes_a_file_name(tmp_path):

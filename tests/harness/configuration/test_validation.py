@@ -3,9 +3,16 @@
 from dataclasses import fields, is_dataclass
 
 import pytest
+from hydra import compose, initialize_config_dir
 
-from harness.configuration.composition import load_config
-from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
+from harness.checkout import CONFIG_ROOT
+from harness.configuration.composition import as_config, load_config
+from harness.configuration.schema import (
+    WORLD_MODEL_KEYS,
+    BanditConfig,
+    ContConfig,
+    MarkovConfig,
+)
 from harness.configuration.settings import Interval, interval_of
 from harness.errors import UserError
 
@@ -70,6 +77,61 @@ MISTAKES = [
     ("pendulum/base", "a=[1", ["'a=[1'"]),
     ("d4rl_loco/base", "task=hoper_random", ["'hoper_random'", "'hopper_random'"]),
     ("d4rl_loco/base_markov", "task=hopper_random", ["task=", "dataset_name="]),
+    # what would have no effect
+    (
+        "d4rl_loco/base",
+        "env.horizon=50",
+        ["env.horizon=50 makes no difference in domain d4rl_loco"],
+    ),
+    ("d4rl_loco/base", "env.termination=never", ["env.termination=never", "leave it out"]),
+    ("adroit/base", "env.ref_min=0", ["env.ref_min=0.0", "domain adroit"]),
+    ("antmaze/base_markov", "env.ref_max=2", ["env.ref_max=2.0", "configs/custom"]),
+    ("neorl/base", "+env.kwargs.g=9", ["env.kwargs={'g': 9}", "domain neorl"]),
+    ("loco_small/base", "env.id=Pendulum-v1", ["env.id=Pendulum-v1", "domain d4rl_loco"]),
+    ("neorl/base", "env.allow_termination_mismatch=true", ["mismatch=True", "leave it out"]),
+    ("adroit/base", "env.clip_actions=true", ["published dataset pen-human-v1", "leave it out"]),
+    ("pendulum/base", "engine=mujoco_py", ["engine=mujoco_py", "domain pendulum", "leave it out"]),
+    ("offline_bandit", "engine=mujoco_py", ["engine=mujoco_py", "domain bandit"]),
+    (
+        "pendulum/base_markov",
+        "train.memory_scan=chunked",
+        ["memory_scan=chunked", "without memory"],
+    ),
+    (
+        "pendulum/base",
+        "train.alpha_lr=1e-3 model.target_alpha_ratio=null",
+        ["train.alpha_lr=0.001", "target_alpha_ratio=null", "init_alpha", "leave it out"],
+    ),
+    ("d4rl_loco/base", "task=hopper_medium train.alpha_lr=1e-3", ["target_alpha_ratio=null"]),
+    ("pendulum/base", "save_agent_root=kept", ["save_agent_root=kept", "add that, or leave"]),
+    # another domain's sizes, another robot's tuned values
+    (
+        "d4rl_loco/base",
+        "domain=antmaze dataset_name=antmaze-umaze-v2",
+        [
+            "domain=antmaze",
+            "those of domain d4rl_loco",
+            "--config-path=",
+            "configs/antmaze instead",
+        ],
+    ),
+    (
+        "pendulum/base",
+        "domain=d4rl_loco dataset_name=hopper-medium-v2",
+        ["domain=d4rl_loco", "those of domain pendulum", "configs/d4rl_loco instead"],
+    ),
+    ("custom/base", "domain=pendulum dataset_name=x", ["domain=pendulum", "configs/pendulum"]),
+    ("offline_bandit", "domain=other", ["domain=other", "leave it out"]),
+    (
+        "d4rl_loco/base",
+        "task=hopper_medium dataset_name=walker2d-medium-v2",
+        ["dataset_name=walker2d-medium-v2", "task=hopper_medium", "tuned for hopper-medium-v2"],
+    ),
+    (
+        "neorl/base_no_ln",
+        "dataset_name=Hopper-v3-low task=Walker2d_v3_low",
+        ["tuned for Walker2d-v3-low", "choose a task of Hopper"],
+    ),
     ("pendulum/bas", "", ["there is no bas.yaml in", "configs/pendulum: did you mean 'base'?"]),
 ]
 
@@ -104,6 +166,41 @@ def test_a_mistake_is_told_in_one_sentence(name, overrides, words):
 )
 def test_values_at_the_edge_are_accepted(overrides):
     load_config("pendulum/base", overrides.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("d4rl_loco/base", "dataset_name=hopper-own-random-v2 env.clip_actions=true"),
+        ("d4rl_loco/base", "dataset_name=hopper-own-random-v2 env.dataset_path=mine.hdf5"),
+        ("d4rl_loco/base", "engine=mujoco_py"),
+        ("d4rl_loco/base", "domain=d4rl_loco dataset_name=walker2d-medium-v2"),
+        ("d4rl_loco/base", "task=hopper_random dataset_name=hopper-own-random-v2"),
+        ("d4rl_loco/base", "~task dataset_name=walker2d-medium-v2"),
+        # the preset's rate is typed by nobody
+        ("pendulum/base", "model.target_alpha_ratio=null"),
+    ],
+)
+def test_what_has_an_effect_and_fits_is_accepted(name, overrides):
+    load_config(name, overrides.split())
+
+
+def test_what_a_program_never_reads_is_refused():
+    with initialize_config_dir(str(CONFIG_ROOT / "pendulum"), version_base="1.3"):
+        overrides = ["+eval_dataset=pump-v1"]
+        composed = compose("base", overrides=overrides)
+        with pytest.raises(UserError, match="eval_dataset=pump-v1 makes no difference to this pro"):
+            as_config(composed, overrides, never_reads=("eval_dataset",))
+        # typed or not
+        with pytest.raises(UserError, match="eval_dataset=pump-v1 makes no difference"):
+            as_config(composed, [], never_reads=("eval_dataset",))
+
+
+def test_a_world_model_is_not_refused_for_its_agent():
+    overrides = ["model.target_alpha_ratio=null", "train.alpha_lr=1e-3"]
+    with initialize_config_dir(str(CONFIG_ROOT / "pendulum"), version_base="1.3"):
+        composed = compose("base", overrides=overrides)
+        as_config(composed, overrides, learns_from=WORLD_MODEL_KEYS)
 
 
 def numeric_fields(schema, prefix=""):
