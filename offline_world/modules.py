@@ -95,10 +95,10 @@ class Ensemble(eqx.Module):
 
         def member(key):
             return Member(
-                in_size,
-                out_size,
-                hidden_size,
-                depth,
+                in_size=in_size,
+                out_size=out_size,
+                hidden_size=hidden_size,
+                depth=depth,
                 residual=residual,
                 has_ln=has_ln,
                 key=key,

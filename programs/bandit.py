@@ -50,7 +50,7 @@ def bandit_data(config: BanditConfig) -> Data:
     """Training rows and the held-out 20 %."""
     rows = jnp.asarray(load_dataset(Path(config.collect.data_path).expanduser()).rows())
     train_rows, holdout_rows = split_rows(rows.shape[0], bandit_holdout(rows.shape[0]))
-    return Data(rows[train_rows], rows[holdout_rows])
+    return Data(train=rows[train_rows], holdout=rows[holdout_rows])
 
 
 def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
@@ -68,10 +68,10 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
         fitting,
         ensemble,
         compiled_epoch(fitting, bandit_data(config)),
-        keys.order,
-        config,
-        run,
-        path,
+        key=keys.order,
+        config=config,
+        run=run,
+        path=path,
         score=metrics.HOLDOUT_NLL,
     )
     means_after = np.asarray(arm_means(best, ARMS))

@@ -139,7 +139,7 @@ def _opened(path: Path):
 
 def _load(part: Path) -> Dataset:
     with disk_errors(part), np.load(part) as arrays:
-        return Dataset(*(arrays[key] for key in _KEYS))
+        return Dataset(**{key: arrays[key] for key in _KEYS})
 
 
 def _episodes(dataset: Dataset) -> int:

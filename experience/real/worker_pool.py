@@ -63,7 +63,12 @@ class WorkerVectorEnv(AbstractVectorEnv):
     def step(self, action: Float[np.ndarray, "copy action"]) -> VectorStep:
         replies = self._ask(STEP, np.asarray(action, np.float32))
         steps = [step_from_bytes(reply, self.state_dim) for reply in replies]
-        return VectorStep(*(np.concatenate(parts) for parts in zip(*steps, strict=True)))
+        return VectorStep(
+            **{
+                part: np.concatenate([getattr(step, part) for step in steps])
+                for part in VectorStep._fields
+            }
+        )
 
     def close(self) -> None:
         for process, connection in self._workers:
