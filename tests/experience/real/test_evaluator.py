@@ -140,6 +140,26 @@ def test_trajectories_are_the_first_episodes_with_their_final_states():
     ]
 
 
+def test_a_policy_is_told_what_is_what_by_name():
+    """Three arrays in another order of its own would pass for what they are not."""
+
+    def act(memory, start, observation):
+        return counting_act([])(observation, start, memory)
+
+    def evaluated(act):
+        return evaluate(
+            act,
+            np.zeros(1),
+            ScriptedEnvs([[2, 3, 9]]),
+            horizon=9,
+            first_action=np.zeros(3),
+            reward_shift=0.0,
+            score=float,
+        )
+
+    assert evaluated(act).episodes == evaluated(counting_act([])).episodes
+
+
 def test_action_that_is_not_finite_is_an_error():
     def act(observation, start, memory):
         return np.full((1, 3), np.nan), memory

@@ -93,7 +93,7 @@ def test_a_fault_later_on_is_not_averaged_into_a_score(fault, words, workers):
         pytest.raises(UserError, match=in_full(words)),
     ):
         evaluate(
-            lambda memory, observation, start: (np.zeros((2, 1)), memory),
+            lambda observation, start, memory: (np.zeros((2, 1)), memory),
             None,
             envs,
             horizon=30,
