@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +17,7 @@ from experience.data.origin import Origin
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.real.worker_messages import GOALS, MISTAKE, RESET, STEP, step_from_bytes
 from experience.wrapper import environment_name, flat_sizes, make_env
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 
@@ -29,7 +29,7 @@ class WorkerVectorEnv(AbstractVectorEnv):
         domain: str,
         dataset_name: str,
         copies: int,
-        env_config: Any,
+        env_config: EnvConfig | None,
         engine: str,
         workers: int,
         origin: Origin | None = None,

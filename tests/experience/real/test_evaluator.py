@@ -238,15 +238,14 @@ def test_same_seed_same_numbers_for_any_number_of_workers(domain, name):
 
 
 def test_default_pool_and_user_mistake_in_workers():
-    from types import SimpleNamespace
-
+    from harness.configuration.groups import EnvConfig
     from harness.errors import UserError
 
     with make_closing("pendulum", "p", copies=2) as envs:
         result = real_evaluation(envs, seed=0, horizon=200)
         assert result.first.length_mean == 200
     with pytest.raises(UserError, match="Discrete"):
-        make_vector_env("custom", "m", 4, SimpleNamespace(id="CartPole-v1", kwargs={}), workers=2)
+        make_vector_env("custom", "m", 4, EnvConfig(id="CartPole-v1", kwargs={}), workers=2)
 
 
 def make_closing(*args, **kwargs):
