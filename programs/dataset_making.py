@@ -17,6 +17,7 @@ from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.files import sha256_of
 from harness.log.console import ProgressLine
+from harness.run import layout
 from harness.run.interrupts import deferred
 from harness.run.provenance import describe_environment
 from programs.behaviour import RANDOM, RANDOM_NET, make_behaviour
@@ -50,7 +51,7 @@ class Order:
         if self.sources:
             plain["sources"] = [_digest(source) for source in self.sources]
         elif self.policy not in (RANDOM, RANDOM_NET):
-            plain["agent"] = _digest(Path(self.policy) / "finished.json")
+            plain["agent"] = _digest(Path(self.policy) / layout.FINISHED)
         return plain
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import sha256_of, write_text
+from harness.run import layout
 from harness.run.finished import Finished, read_finished, write_finished
 from harness.run.records import record_or_note
 
@@ -30,11 +31,11 @@ class RunDirectory:
 
     @property
     def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
+        return self.path / layout.METRICS
 
     @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoint"
+        return self.path / layout.CHECKPOINT
 
     @property
     def plots(self) -> Path:
@@ -42,7 +43,7 @@ class RunDirectory:
 
     @property
     def agent(self) -> Path:
-        return self.path / "agent"
+        return self.path / layout.AGENT
 
     @property
     def finished(self) -> Finished | None:
@@ -81,7 +82,7 @@ class RunDirectory:
 
         Raises UserError where the run would go on from a checkpoint that another content led to.
         """
-        record = self.path / "inputs.json"
+        record = self.path / layout.INPUTS
         inputs = record_or_note(record, "which inputs this run began with is not known any more")
         digest = sha256_of(file)
         before = inputs.get(file.name)
@@ -109,7 +110,7 @@ def set_aside(path: Path, keep: Collection[str] = ()) -> Path:
     target = home / str(max(numbers, default=0) + 1)
     target.mkdir(parents=True)
     # config.yaml last: a kill in between leaves a run that can be set aside again
-    for child in sorted(path.iterdir(), key=lambda child: child.name == "config.yaml"):
+    for child in sorted(path.iterdir(), key=lambda child: child.name == layout.CONFIG):
         if child.name not in keep and is_record(child.name):
             child.rename(target / child.name)
     return target
