@@ -38,7 +38,7 @@ def tree_of(capacity: int) -> dict:
     assert isinstance(config, ContConfig)
     agent = recurrent_agent(config, STATE, ACTION)
     learner = eqx.filter_jit(agent.init)(jax.random.key(0))
-    make = eqx.filter_jit(lambda: TapeReplay.empty(capacity, STATE, ACTION, 100))
+    make = eqx.filter_jit(lambda: TapeReplay.empty(capacity, STATE, ACTION, episodes_at_once=100))
     return {"learner": learner, "replay": make()}
 
 

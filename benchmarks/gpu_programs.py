@@ -69,17 +69,17 @@ class LoopFigures:
             return 1e3 * work.seconds(flops, card.bandwidth, shortest)
 
         return cls(
-            name,
-            turns,
-            work.count,
-            work.short(card.tf32, card.bandwidth),
-            inner,
-            work.flop / 1e9,
-            work.bytes / 1e9,
-            milliseconds(card.float32),
-            milliseconds(card.tf32),
-            milliseconds(card.tf32, SHORTEST_KERNEL),
-            dict(work.launches.most_common()),
+            name=name,
+            turns=turns,
+            launches=work.count,
+            short_launches=work.short(card.tf32, card.bandwidth),
+            inner_loops=inner,
+            gflop=work.flop / 1e9,
+            gigabytes=work.bytes / 1e9,
+            float32_ms=milliseconds(card.float32),
+            tf32_ms=milliseconds(card.tf32),
+            launch_bound_ms=milliseconds(card.tf32, SHORTEST_KERNEL),
+            sources=dict(work.launches.most_common()),
         )
 
 

@@ -79,7 +79,9 @@ class Bench:
         self.tape = random_tape(episodes * self.episode, self.episode, *self.sizes)
         self.lengths = jnp.full(episodes, self.episode, jnp.int32)
         make = eqx.filter_jit(
-            lambda: TapeReplay.empty(config.train.buffer_size, *self.sizes, episodes)
+            lambda: TapeReplay.empty(
+                config.train.buffer_size, *self.sizes, episodes_at_once=episodes
+            )
         )
         self.append = eqx.filter_jit(
             lambda rows, replay: replay.add(*rows), donate="all-except-first"

@@ -33,7 +33,13 @@ class Instruction:
             (_WIDTH.get(kind, 4), tuple(int(n) for n in sizes.split(",") if n))
             for kind, sizes in _SHAPE.findall(form)
         )
-        return cls(name, opcode, operands, shapes, rest[end + 1 :])
+        return cls(
+            name=name,
+            opcode=opcode,
+            operands=operands,
+            shapes=shapes,
+            attributes=rest[end + 1 :],
+        )
 
     @property
     def size(self) -> int:

@@ -74,7 +74,7 @@ def time_updates(
 ):
     config, agent, learner = agent_and_learner(config_name, *sizes)
     rows = 20 * episode
-    replay = TapeReplay.empty(2 * rows, *sizes, 20)
+    replay = TapeReplay.empty(2 * rows, *sizes, episodes_at_once=20)
     replay = eqx.filter_jit(TapeReplay.add)(
         replay, random_tape(rows, episode, *sizes), jnp.full(20, episode)
     )
@@ -138,7 +138,7 @@ def imagine():
         penalty_coef=jnp.asarray(0.0),
         horizon=HORIZON,
         measure=epi_mean,
-        termination=lambda s, a, n: jnp.asarray(False),
+        termination=lambda state, action, next_state: jnp.asarray(False),
     )
     _, agent, learner = agent_and_learner("d4rl_loco/base", STATE, ACTION)
 

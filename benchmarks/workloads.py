@@ -94,8 +94,8 @@ class Workloads:
                 capacity,
                 self.state_dim,
                 self.action_dim,
-                self.config.collect.parallel_size,
-                self.config.train.replay_dtype,
+                episodes_at_once=self.config.collect.parallel_size,
+                dtype=self.config.train.replay_dtype,
             )
         )
 

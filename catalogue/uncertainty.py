@@ -1,13 +1,18 @@
 """How much the members disagree or doubt (eq. 13 to 15)."""
 
-from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Outputs = Float[Array, "member batch out"]
-#: (mean, std) → uncertainty
-Measure = Callable[[Outputs, Outputs], Float[Array, " batch"]]
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """The uncertainty of predictions, from the Gaussians of all members."""
+
+    def __call__(self, mean: Outputs, std: Outputs) -> Float[Array, " batch"]: ...
 
 
 def epi_mean(mean: Outputs, std: Outputs) -> Float[Array, " batch"]:

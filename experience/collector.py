@@ -1,8 +1,7 @@
 """Imagined rollouts from real histories, compiled end to end (eq. 18 to 23)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -19,20 +18,42 @@ from offline_world.world import AbstractWorld, WorldState
 WARM_UP_ROWS = 64
 
 
+@runtime_checkable
+class InitialMemory(Protocol):
+    def __call__(self, batch: int) -> PyTree: ...
+
+
+@runtime_checkable
+class Absorb(Protocol):
+    def __call__(
+        self,
+        observations: Float[Array, "rollout time obs"],
+        start: Bool[Array, "rollout time"],
+        memory: PyTree,
+    ) -> PyTree:
+        """The memory after these rows."""
+        ...
+
+
+@runtime_checkable
+class Act(Protocol):
+    def __call__(
+        self,
+        observation: Float[Array, "rollout obs"],
+        start: Bool[Array, " rollout"],
+        memory: PyTree,
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, "rollout action"], PyTree]:
+        """An action, and the memory after it."""
+        ...
+
+
 class Policy(NamedTuple):
     """How the collector sees an agent; all three functions are for a batch of rollouts."""
 
-    #: batch → memory
-    initial_memory: Callable[[int], PyTree]
-    #: (observations, start, memory) → memory
-    absorb: Callable[
-        [Float[Array, "rollout time obs"], Bool[Array, "rollout time"], PyTree], PyTree
-    ]
-    #: (observation, start, memory, key) → (action, memory)
-    act: Callable[
-        [Float[Array, "rollout obs"], Bool[Array, " rollout"], PyTree, PRNGKeyArray],
-        tuple[Float[Array, "rollout action"], PyTree],
-    ]
+    initial_memory: InitialMemory
+    absorb: Absorb
+    act: Act
     #: stands for the action before the first one
     first_action: Float[Array, " action"]
 
@@ -99,7 +120,9 @@ def warm_up(policy: Policy, histories: HistoryStore, row: Int[Array, " rollout"]
         place = jnp.maximum(jax.vmap(jnp.add, (0, None))(row, offset), 0)
         tape = histories.tape.rows(place)
         observations = jax.vmap(lambda t: t.observation(policy.first_action))(tape)
-        return policy.absorb(observations[:, 1:], tape.start[:, 1:], memory)
+        return policy.absorb(
+            observations=observations[:, 1:], start=tape.start[:, 1:], memory=memory
+        )
 
     return jax.lax.fori_loop(0, chunks, absorb, policy.initial_memory(row.shape[0]))
 
@@ -147,7 +170,7 @@ def roll_out(
             start=start,
             first_action=policy.first_action,
         )
-        action, memory = policy.act(observed, start, memory, act_key)
+        action, memory = policy.act(observation=observed, start=start, memory=memory, key=act_key)
         after, imagined = world.step(world_state, action, world_key)
         truncated = imagined.truncated | (i + 1 >= limit)
         columns = (

@@ -12,12 +12,15 @@ from harness.errors import UserError
 def histories_of(dataset: Dataset, task: Task) -> Tape:
     """`build_histories` by the rules of `task`."""
     return build_histories(
-        dataset, task.horizon, task.stop_at_first_terminal, task.ends_by_timeout_only
+        dataset,
+        task.horizon,
+        stop_at_first_terminal=task.stop_at_first_terminal,
+        ends_by_timeout_only=task.ends_by_timeout_only,
     )
 
 
 def build_histories(
-    dataset: Dataset, horizon: int, stop_at_first_terminal: bool, ends_by_timeout_only: bool
+    dataset: Dataset, horizon: int, *, stop_at_first_terminal: bool, ends_by_timeout_only: bool
 ) -> Tape:
     """The episodes of `dataset` as one tape, in file order.
 

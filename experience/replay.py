@@ -45,6 +45,7 @@ class TapeReplay(eqx.Module):
         capacity: int,
         state_dim: int,
         action_dim: int,
+        *,
         episodes_at_once: int,
         dtype: str = "float32",
     ) -> "TapeReplay":

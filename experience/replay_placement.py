@@ -66,7 +66,11 @@ def place_replays(setting: str, size: ReplaySize, *, at_once: int) -> tuple[list
     with jax.default_device(target):
         make = eqx.filter_jit(
             lambda: TapeReplay.empty(
-                size.capacity, size.state_dim, size.action_dim, at_once, size.dtype
+                size.capacity,
+                size.state_dim,
+                size.action_dim,
+                episodes_at_once=at_once,
+                dtype=size.dtype,
             )
         )
         return [make() for _ in range(size.count)], place.is_on_device

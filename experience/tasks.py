@@ -56,7 +56,7 @@ class Task:
     allow_termination_mismatch: bool = False
 
     def score(self, returns: Returns) -> Returns:
-        """The normalised score of a return, as a fraction: 0 at `ref_min`, 1 at `ref_max`."""
+        """The normalised score of a return, a fraction: 0 at `ref_min`, 1 at `ref_max` (eq. 51)."""
         return (returns - self.ref_min) / (self.ref_max - self.ref_min)
 
     @property

@@ -10,6 +10,7 @@ from catalogue import domains
 from experience.data.sources.d4rl_files import D4RL_URLS
 from experience.engine import EngineInfo, install, quiet_gym
 from experience.tasks import get_task
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def flat_sizes(env: RealEnv) -> tuple[int, int]:
 
 
 def make_env(
-    domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco"
+    domain: str, dataset_name: str, env_config: EnvConfig | None = None, engine: str = "mujoco"
 ) -> RealEnv:
     """The environment that a dataset was collected in, behind gym 0.23.1's interface.
 
@@ -81,7 +82,7 @@ def make_env(
     return SeededReset(env)
 
 
-def environment_name(domain: str, dataset_name: str, env_config: Any = None) -> str:
+def environment_name(domain: str, dataset_name: str, env_config: EnvConfig | None = None) -> str:
     """What to call the environment of `make_env` when it is at fault."""
     if domain in domains.DESCRIBED:
         own = None if env_config is None else env_config.id
@@ -117,26 +118,26 @@ def _without_level(environment: str) -> str:
     return "-".join(words[: 2 if words[0] == "antmaze" else 1])
 
 
-def _make_d4rl(dataset_name: str, _: Any) -> "gym.Env":
+def _make_d4rl(dataset_name: str, _: EnvConfig | None) -> "gym.Env":
     import gym
 
     return gym.make(dataset_name)
 
 
-def _make_antmaze(dataset_name: str, env_config: Any) -> "gym.Env":
+def _make_antmaze(dataset_name: str, env_config: EnvConfig | None) -> "gym.Env":
     from experience.engine.antmaze import tidy_maze_construction
 
     with tidy_maze_construction():
         return _make_d4rl(dataset_name, env_config)
 
 
-def _make_neorl(dataset_name: str, _: Any) -> "gym.Env":
+def _make_neorl(dataset_name: str, _: EnvConfig | None) -> "gym.Env":
     from neorl.environments import make_environment
 
     return make_environment(dataset_name)
 
 
-def _make_custom(dataset_name: str, env_config: Any) -> "gym.Env":
+def _make_custom(dataset_name: str, env_config: EnvConfig | None) -> "gym.Env":
     if env_config is None or not env_config.id:
         raise UserError(
             f"dataset_name={dataset_name} of domain custom needs env.id, the gymnasium id of its "
@@ -147,7 +148,7 @@ def _make_custom(dataset_name: str, env_config: Any) -> "gym.Env":
     return GymnasiumAdapter(env_config.id, dict(env_config.kwargs or {}))
 
 
-def _make_pendulum(dataset_name: str, env_config: Any) -> "gym.Env":
+def _make_pendulum(dataset_name: str, env_config: EnvConfig | None) -> "gym.Env":
     if env_config is not None and env_config.id:
         return _make_custom(dataset_name, env_config)
     from experience.engine.gymnasium_adapter import GymnasiumAdapter
@@ -155,7 +156,7 @@ def _make_pendulum(dataset_name: str, env_config: Any) -> "gym.Env":
     return GymnasiumAdapter(PENDULUM_ID, {})
 
 
-_FACTORIES: dict[str, Callable[[str, Any], "gym.Env"]] = {
+_FACTORIES: dict[str, Callable[[str, EnvConfig | None], "gym.Env"]] = {
     domains.D4RL_LOCO: _make_d4rl,
     domains.NEORL: _make_neorl,
     domains.ADROIT: _make_d4rl,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from figures.bandit_progress import SHOWN
-from figures.canvas import new_figure, save_figure, share_x, shared_legend, tidy
-from figures.curves import STEPS, band_note, draw_curves
+from figures.canvas import STEPS, new_figure, save_figure, share_x, shared_legend, tidy
+from figures.curves import band_note, draw_curves
 from figures.run_records import LAST_EVALUATIONS, RunRecord
 from figures.settings import by_setting, check_alike, settings
 from figures.tables import mean_and_std

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from figures.progress import COLOURS, Panel, plot_panels
-from harness.files import atomic_write
+from figures.canvas import COLOURS, new_figure, save_png, tidy
+from figures.progress import Panel, plot_panels
 from harness.log import metrics
 from offline_world.bandit_task import PULLS
 
@@ -36,9 +36,7 @@ def bandit_plot(metrics_path: Path | str, out_path: Path | str, title: str = "")
 
 def arm_histogram(means: Mapping[str, Float[np.ndarray, "member arm"]], out_path: Path) -> Path:
     """Histograms of the members' mean rewards per arm, one panel for each entry of `means`."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.4 * len(means), 3.3), layout="constrained")
+    figure = new_figure(1, len(means))
     edges = np.histogram_bin_edges(np.concatenate([m.ravel() for m in means.values()]), 40)
     for ax, (label, of_arms) in zip(
         figure.subplots(1, len(means), squeeze=False).flat, means.items(), strict=True
@@ -46,9 +44,6 @@ def arm_histogram(means: Mapping[str, Float[np.ndarray, "member arm"]], out_path
         for arm, of_members in enumerate(of_arms.T):
             ax.hist(of_members, edges, color=COLOURS[arm], alpha=0.6, label=f"arm {arm}")
         ax.set_title(label, fontsize=10)
-        ax.set_xlabel("mean reward of a member")
-        ax.set_ylabel("members")
+        tidy(ax, "mean reward of a member", "members")
         ax.legend(frameon=False)
-    with atomic_write(out_path) as temporary:
-        figure.savefig(temporary, format="png", dpi=140)
-    return out_path
+    return save_png(figure, out_path)

@@ -1,4 +1,4 @@
-"""Figures of the studies: one look, and every figure as PDF, PNG and the arrays behind it."""
+"""One look of all figures; a study's become a PDF, a PNG and the arrays behind them."""
 
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 #: Distinguishable also without colour vision (Okabe and Ito), darkest first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", ":", "-.")
+# Labels of axes that several figures have.
+STEPS = "gradient steps"
+SCORE = "normalised score × 100"
+HORIZON = "planning horizon (steps)"
 _PNG_DPI = 150
 _FONT_SIZE = 10
 # Of a legend, in points: what stands beside a label, and the height of a line.
@@ -111,6 +115,15 @@ def _width(text: str) -> float:
     from matplotlib.textpath import TextPath
 
     return TextPath((0, 0), text, size=_FONT_SIZE).get_extents().width
+
+
+def save_png(figure: "Figure", path: Path, title: str = "") -> Path:
+    """Writes the figure below its `title`, and returns the path."""
+    if title:
+        figure.suptitle(title, fontsize=11)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=140)
+    return path
 
 
 def save_figure(figure: "Figure", stem: Path | str, arrays: Mapping[str, np.ndarray]) -> list[Path]:

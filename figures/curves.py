@@ -9,6 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from figures.canvas import (
+    HORIZON,
+    SCORE,
+    STEPS,
     curve_styles,
     new_figure,
     save_figure,
@@ -26,11 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _POINTS = 101
-#: The label of every time axis.
-STEPS = "gradient steps"
-_SCORE = "normalised score × 100"
 _Q = "Q-value on real data"
-_HORIZON = "planning horizon (steps)"
 # Characters of tick labels that fit below one panel.
 _TICK_CHARACTERS = 40
 
@@ -69,7 +68,7 @@ def plot_learning(
     for ax, dataset in zip(axes, datasets, strict=False):
         arrays |= draw_curves(ax, _on(dataset, groups), metric, dataset)
         ax.set_title(dataset, fontsize=10, parse_math=False)
-        tidy(ax, STEPS, _SCORE)
+        tidy(ax, STEPS, SCORE)
     for ax in axes[len(datasets) :]:
         ax.set_axis_off()
     share_x(axes)
@@ -86,7 +85,7 @@ def plot_sweep(
     seeds.
     """
     paths = []
-    panels = {_SCORE: metric, _Q: metrics.Q_REAL, _HORIZON: metrics.HORIZON_MEAN}
+    panels = {SCORE: metric, _Q: metrics.Q_REAL, HORIZON: metrics.HORIZON_MEAN}
     for dataset in sorted({record.dataset for record in records}):
         groups = _on(dataset, by_setting(records, names))
         figure = new_figure(2, len(panels))

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures.canvas import share_x
+from figures.canvas import COLOURS, HORIZON, SCORE, STEPS, new_figure, save_png, share_x, tidy
 from figures.rows import curve
 from harness.errors import UserError
-from harness.files import atomic_write
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS = 3
-COLOURS = ("#1f5fa8", "#d1672b", "#3c8d5a", "#8a4fa3", "#7a7a7a")
 
 
 @dataclass(frozen=True)
@@ -30,12 +28,12 @@ class Panel:
 
 _LEARNING = (
     Panel(
-        "normalised score × 100",
+        SCORE,
         {metrics.SCORE: "reference protocol", metrics.SCORE_FIRST: "one episode per environment"},
     ),
     Panel("Q-value", {metrics.Q_REAL: "real data", metrics.Q_IMAGINED: "imagined data"}),
     Panel(
-        "planning horizon (steps)",
+        HORIZON,
         {metrics.HORIZON_Q50: "median and 25–75 %"},
         band=(metrics.HORIZON_Q25, metrics.HORIZON_Q75),
     ),
@@ -80,23 +78,16 @@ def plot_panels(panels: tuple[Panel, ...], metrics_path: Path, out_path: Path, t
     if not panels:
         raise UserError(f"{metrics_path} has no metrics that a learning plot shows")
 
-    # Not pyplot: a figure of its own needs no display and leaks into no global state.
-    from matplotlib.figure import Figure
-
     columns = min(_COLUMNS, len(panels))
     rows_of_panels = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.4 * columns, 3.3 * rows_of_panels), layout="constrained")
+    figure = new_figure(rows_of_panels, columns)
     axes = figure.subplots(rows_of_panels, columns, squeeze=False).flat
     for panel, ax in zip(panels, axes, strict=False):
         _draw(panel, rows, ax)
     for ax in list(axes)[len(panels) :]:
         ax.set_axis_off()
     share_x(figure.axes)
-    if title:
-        figure.suptitle(title, fontsize=11)
-    with atomic_write(out_path) as temporary:
-        figure.savefig(temporary, format="png", dpi=140)
-    return out_path
+    return save_png(figure, out_path, title)
 
 
 def _draw(panel: Panel, rows: list[dict[str, Any]], ax: "Axes") -> None:
@@ -112,11 +103,8 @@ def _draw(panel: Panel, rows: list[dict[str, Any]], ax: "Axes") -> None:
     # A logarithmic axis has no place for a loss that is zero throughout.
     if panel.log_scale and any((row.get(name) or 0) > 0 for row in rows for name in panel.lines):
         ax.set_yscale("log", nonpositive="mask")
-    ax.set_xlabel("epochs" if metrics.TRAIN_NLL in rows[0] else "gradient steps")
-    ax.set_ylabel(panel.label)
+    tidy(ax, "epochs" if metrics.TRAIN_NLL in rows[0] else STEPS, panel.label)
     ax.ticklabel_format(axis="x", style="sci", scilimits=(0, 4), useMathText=True)
-    ax.grid(alpha=0.25)
-    ax.spines[["top", "right"]].set_visible(False)
     if len(panel.lines) > 1 or panel.band is not None:
         # Above the axes, where it cannot cover a curve.
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from figures.canvas import COLOURS, new_figure, tidy
-from harness.files import atomic_write
+from figures.canvas import COLOURS, new_figure, save_png, tidy
 
 _MOST_BINS = 30
 
@@ -47,7 +46,4 @@ def draw_returns(
         )
         above.set_xlabel(f"{protocol}: score × 100")
         ax.legend(frameon=False, fontsize=8)
-    figure.suptitle(title, fontsize=11)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=140)
-    return path
+    return save_png(figure, path, title)

@@ -13,6 +13,7 @@ from figures.rows import curve
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from harness.run import layout
 from harness.run.directory import EARLIER
 from harness.run.records import read_settings, record_or_note
 
@@ -71,7 +72,7 @@ def find_runs(patterns: Sequence[str], *needed: str, unfinished: bool = False) -
         file.parent
         for pattern in patterns
         for match in glob.glob(pattern, recursive=True)
-        for file in Path(match).rglob("metrics.jsonl")
+        for file in Path(match).rglob(layout.METRICS)
         # what a restart set aside is no run of its own
         if file.parent.parent.name != EARLIER
     }
@@ -102,21 +103,21 @@ def _check_usable(record: RunRecord, needed: Sequence[str], unfinished: bool) ->
 
 def _read_run(folder: Path) -> RunRecord:
     """Raises UserError for what is no whole run."""
-    file = folder / "config.yaml"
+    file = folder / layout.CONFIG
     if not file.exists():
         raise UserError(f"{folder} has metrics.jsonl but no config.yaml: it is not a whole run")
     try:
-        config, rows = read_settings(file), read_rows(folder / "metrics.jsonl")
+        config, rows = read_settings(file), read_rows(folder / layout.METRICS)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{folder} cannot be read: {error}") from error
     for key, kind in (("dataset_name", str), ("seed", int)):
         if not isinstance(config.get(key), kind):
             raise UserError(f"{file} has no {key}: it is not a run's configuration")
     # a run that was copied without finished.json is whole if its metrics are
-    finished = (folder / "finished.json").exists() or (
+    finished = (folder / layout.FINISHED).exists() or (
         bool(rows) and rows[-1][metrics.STEP] == config.get("train.grad_steps")
     )
-    environment = record_or_note(folder / "environment.json", "its paths are told as they are")
+    environment = record_or_note(folder / layout.ENVIRONMENT, "its paths are told as they are")
     given_in = environment.get("folder")
     return RunRecord(
         path=folder,

@@ -29,10 +29,9 @@ import numpy as np
 from harness.errors import UserError
 from harness.files import atomic_write
 from harness.run.manifest import hashed_file
-from offline_world.modules import Ensemble
+from offline_world.modules import BANDIT_DEPTH, CONTINUOUS_DEPTH, Ensemble
 from offline_world.scaler import Statistics
 
-CONTINUOUS_DEPTH, BANDIT_DEPTH = 4, 2
 #: Of members and of hidden units: a header beyond it is damaged.
 LARGEST_SIZE = 2**20
 _LONGEST_HEADER = 2**12

@@ -1,18 +1,18 @@
 """A user's own termination rule, found by name and checked when it is used."""
 
 import inspect
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from harness.errors import UserError
 from harness.foreign import foreign_code
 from harness.named_function import named_function
+from offline_world.termination_rule import Action, State, TerminationFn
 
 
-def load_custom_termination(spec: str) -> Callable[..., Bool[Array, ""]]:
+def load_custom_termination(spec: str) -> TerminationFn:
     """The function named by `spec`: "package.module.function" or "path/to/file.py:function".
 
     The function takes s (state,), a (action,), s' (state,) and returns one boolean, all in jnp.
@@ -27,11 +27,7 @@ def load_custom_termination(spec: str) -> Callable[..., Bool[Array, ""]]:
             f"env.termination={spec} must take the three arguments s, a, s' ({error})"
         ) from error
 
-    def checked(
-        state: Float[Array, " state"],
-        action: Float[Array, " action"],
-        next_state: Float[Array, " state"],
-    ) -> Bool[Array, ""]:
+    def checked(state: State, action: Action, next_state: State) -> Bool[Array, ""]:
         try:
             with foreign_code(f"env.termination={spec}", jax.errors.JAXTypeError):
                 returned = rule(state, action, next_state)

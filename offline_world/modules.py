@@ -11,6 +11,8 @@ from layers import Block, Linear
 from layers.backend import on_cpu
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 0.25
+#: Blocks of a member.
+CONTINUOUS_DEPTH, BANDIT_DEPTH = 4, 2
 
 
 def soft_clamp(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -86,7 +88,7 @@ class Ensemble(eqx.Module):
         out_size: int,
         hidden_size: int,
         *,
-        depth: int = 4,
+        depth: int = CONTINUOUS_DEPTH,
         residual: int,
         has_ln: bool = True,
         key: PRNGKeyArray,
@@ -95,10 +97,10 @@ class Ensemble(eqx.Module):
 
         def member(key):
             return Member(
-                in_size,
-                out_size,
-                hidden_size,
-                depth,
+                in_size=in_size,
+                out_size=out_size,
+                hidden_size=hidden_size,
+                depth=depth,
                 residual=residual,
                 has_ln=has_ln,
                 key=key,

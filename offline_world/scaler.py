@@ -64,7 +64,12 @@ class Scaler(eqx.Module):
         def joined(statistics, *which):
             return jnp.asarray(np.concatenate([statistics[i] for i in which]), jnp.float32)
 
-        return cls(joined(means, 0, 1), joined(stds, 0, 1), joined(means, 0, 2), joined(stds, 0, 2))
+        return cls(
+            input_mean=joined(means, 0, 1),
+            input_std=joined(stds, 0, 1),
+            target_mean=joined(means, 0, 2),
+            target_std=joined(stds, 0, 2),
+        )
 
     def inputs(
         self, state: Float[Array, "... state"], action: Float[Array, "... action"]

@@ -1,7 +1,5 @@
 """When an imagined state ends its episode (eq. 21), one state at a time, in jnp."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,10 +8,7 @@ from jaxtyping import Array, Bool, Float
 from catalogue import domains
 from harness.errors import UserError
 from offline_world.custom_termination import load_custom_termination
-
-State = Float[Array, " state"]
-Action = Float[Array, " action"]
-TerminationFn = Callable[[State, Action, State], Bool[Array, ""]]
+from offline_world.termination_rule import Action, State, TerminationFn
 
 #: Rows that a rule is asked about at once.
 _BATCH = 1 << 16

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from catalogue.uncertainty import Measure
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
-from offline_world.terminations import TerminationFn
+from offline_world.termination_rule import TerminationFn
 
 
 class WorldState(eqx.Module):

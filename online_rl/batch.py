@@ -46,3 +46,15 @@ class Batch(Protocol):
     def next(self, rows: Shaped[Array, "row *value"]) -> Shaped[Array, "transition *value"]:
         """Of one value per row, those that a transition may lead to."""
         ...
+
+
+@runtime_checkable
+class Consecutive(Protocol):
+    """Rows that follow each other, as a memory needs them; `start` begins an episode."""
+
+    @property
+    def start(self) -> Bool[Array, " row"]: ...
+
+    def observation(self, first_action: Float[Array, " action"]) -> Float[Array, "row obs"]:
+        """Of every row [state, previous action, previous reward] (eq. 24)."""
+        ...

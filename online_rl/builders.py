@@ -1,10 +1,8 @@
 """Agents from their configurations."""
 
-from collections.abc import Callable
 from typing import cast
 
 import optax
-from jaxtyping import PRNGKeyArray
 
 from catalogue.memories import MEMORIES
 from experience.observation import observation_size
@@ -13,11 +11,9 @@ from harness.configuration.schema import BanditConfig, ContConfig, MarkovConfig
 from memory import MemorySettings
 from memory.recurrence import Strategy
 from online_rl.dqn import DQNAgent, DQNSettings
-from online_rl.encoders import AbstractEncoder, RecurrentEncoder, StateEncoder
+from online_rl.encoders import MakeEncoder, RecurrentEncoder, StateEncoder
 from online_rl.optimiser import SplitOptimiser, agent_optimiser, learning_rate
 from online_rl.sac import SACAgent, SACSettings
-
-MakeEncoder = Callable[[PRNGKeyArray], AbstractEncoder]
 
 
 def recurrent_agent(config: ContConfig, state_dim: int, action_dim: int) -> SACAgent:

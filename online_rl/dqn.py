@@ -1,6 +1,5 @@
 """Recurrent dueling double DQN on tapes: the bandit's agent (eq. 37, 38, 45)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,11 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
 from online_rl import losses
 from online_rl.agent import AbstractAgent, AbstractLearner
-from online_rl.encoders import AbstractEncoder
+from online_rl.encoders import MakeEncoder
 from online_rl.networks import DuelingHead, Network
 from online_rl.optimiser import SplitOptimiser, SplitState, polyak
 
@@ -44,7 +43,7 @@ class DQNAgent(AbstractAgent[DQNLearner]):
     """`make_encoder(key)` builds the encoder in front of the dueling head; actions are one-hot."""
 
     settings: DQNSettings = eqx.field(static=True)
-    make_encoder: Callable[[PRNGKeyArray], AbstractEncoder] = eqx.field(static=True)
+    make_encoder: MakeEncoder = eqx.field(static=True)
     optimiser: SplitOptimiser = eqx.field(static=True)
     first_action: tuple[float, ...] = eqx.field(static=True)
     rates: tuple[tuple[str, optax.Schedule], ...] = eqx.field(static=True, default=())

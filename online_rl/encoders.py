@@ -1,11 +1,10 @@
 """What an agent makes of its observations: a memory of the whole episode, or nothing at all.
 
-An encoder turns rows of a batch into features, and carries a memory when acting. Batches are
-`experience.tape.Tape` (consecutive rows) or `Transitions` (independent ones); of them an encoder
-uses `observation(first_action)` and `start`, or the state alone.
+An encoder turns the rows of a batch into features, and carries a memory when acting.
 """
 
 from abc import abstractmethod
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -13,6 +12,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from layers import Block
 from memory import AbstractMemory, MemorySettings
+from online_rl.batch import Batch, Consecutive
 
 
 class AbstractEncoder(eqx.Module):
@@ -21,7 +21,9 @@ class AbstractEncoder(eqx.Module):
     size: eqx.AbstractVar[int]
 
     @abstractmethod
-    def __call__(self, batch, first_action: Float[Array, " action"]) -> Float[Array, "row {size}"]:
+    def __call__(
+        self, batch: Batch, first_action: Float[Array, " action"]
+    ) -> Float[Array, "row {size}"]:
         """Features of all rows of a batch."""
 
     @abstractmethod
@@ -42,6 +44,11 @@ class AbstractEncoder(eqx.Module):
         memory: PyTree,
     ) -> PyTree:
         """The memory after rows whose features nobody asks for."""
+
+
+@runtime_checkable
+class MakeEncoder(Protocol):
+    def __call__(self, key: PRNGKeyArray) -> AbstractEncoder: ...
 
 
 class RecurrentEncoder(AbstractEncoder):
@@ -66,6 +73,7 @@ class RecurrentEncoder(AbstractEncoder):
         self.size = settings.d_model
 
     def __call__(self, batch, first_action):
+        assert isinstance(batch, Consecutive), "a memory learns from consecutive rows"
         x = jax.vmap(self.pre)(batch.observation(first_action))
         return self.memory.sequence(x, batch.start, self.memory.initial_state())[0]
 

@@ -162,6 +162,7 @@ class Training(Generic[Learner]):
         self._log(counts, row)
 
     def _collect(self) -> None:
+        """A round's rollouts, and the updates that are owed for them (eq. 48)."""
         state, schedule = self.state, self.schedule
         began = time.perf_counter()
         replay, size, row = self.parts.collect(state.learner, state.replay, state.rounds)

@@ -1,4 +1,4 @@
-"""The losses of eq. 39 to 45, over arrays: what produced the values does not matter here.
+"""The losses of eq. 39 to 42 and 45, over arrays: what produced the values does not matter here.
 
 `mask` says which rows are transitions, `real` which of those come from the dataset. A loss is
 real_weight · (mean over real rows) + (1 − real_weight) · (mean over imagined rows) (eq. 39).

@@ -13,7 +13,7 @@ Tree = TypeVar("Tree")
 
 
 def learning_rate(lr: float, lr_ratio: float, grad_steps: int) -> optax.Schedule:
-    """A cosine from lr to lr·lr_ratio over `grad_steps` updates."""
+    """A cosine from lr to lr·lr_ratio over `grad_steps` updates (eq. 47)."""
     return optax.cosine_decay_schedule(lr, grad_steps, alpha=lr_ratio)
 
 

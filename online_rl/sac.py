@@ -3,20 +3,19 @@
 The recurrent and the Markov agent differ in their encoder and in what they are fed, not here.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
 from online_rl import losses
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.batch import Batch
 from online_rl.distribution import TanhGaussian
-from online_rl.encoders import AbstractEncoder
+from online_rl.encoders import MakeEncoder
 from online_rl.networks import (
     ActorHead,
     CriticHead,
@@ -63,7 +62,7 @@ class SACAgent(AbstractAgent[SACLearner]):
     """`make_encoder(key)` builds the encoder that actor and critic each own one of."""
 
     settings: SACSettings = eqx.field(static=True)
-    make_encoder: Callable[[PRNGKeyArray], AbstractEncoder] = eqx.field(static=True)
+    make_encoder: MakeEncoder = eqx.field(static=True)
     actor_optimiser: SplitOptimiser = eqx.field(static=True)
     critic_optimiser: SplitOptimiser = eqx.field(static=True)
     alpha_optimiser: optax.GradientTransformation = eqx.field(static=True)

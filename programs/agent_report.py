@@ -20,6 +20,7 @@ from figures.returns import draw_returns
 from figures.tables import comma_separated
 from harness.files import write_text
 from harness.log import metrics
+from harness.run import layout
 from programs.agent_files import saved_origin
 from programs.behaviour import AgentBehaviour
 from programs.saved_runs import load_run, read_config
@@ -44,7 +45,7 @@ def report_agent(run: Path, copies: int | None, seed: int, video: Path | None = 
     if video is not None:
         check_video(video, task, config.env, config.engine)
     copies = config.eval.real_episodes if copies is None else copies
-    origin = saved_origin(run / "agent")
+    origin = saved_origin(run / layout.AGENT)
     with closing(
         make_vector_env(
             config.domain, config.dataset_name, copies, config.env, config.engine, origin=origin

@@ -28,7 +28,7 @@ from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
 from offline_world.criterion import absolute_nll
 from offline_world.fit import compiled_epoch
-from offline_world.modules import Ensemble
+from offline_world.modules import BANDIT_DEPTH, Ensemble
 from offline_world.selection import best_members, require_members
 from offline_world.split import Data, bandit_holdout, split_rows
 from online_rl import loop
@@ -52,7 +52,7 @@ def bandit_data(config: BanditConfig) -> Data:
     """Training rows and the held-out 20 %."""
     rows = jnp.asarray(load_dataset(Path(config.collect.data_path).expanduser()).rows())
     train_rows, holdout_rows = split_rows(rows.shape[0], bandit_holdout(rows.shape[0]))
-    return Data(rows[train_rows], rows[holdout_rows])
+    return Data(train=rows[train_rows], holdout=rows[holdout_rows])
 
 
 def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
@@ -61,7 +61,13 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
     keys = ensemble_keys(config.seed)
     # compiled as one: operation by operation a first run waits longer
     ensemble = eqx.filter_jit(Ensemble)(
-        settings.total_size, ARMS, 1, settings.hidden_size, depth=2, residual=0, key=keys.weights
+        settings.total_size,
+        ARMS,
+        1,
+        settings.hidden_size,
+        depth=BANDIT_DEPTH,
+        residual=0,
+        key=keys.weights,
     )
     means_before = np.asarray(arm_means(ensemble, ARMS))
     path = ensemble_path(config)
@@ -70,10 +76,10 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
         fitting,
         ensemble,
         compiled_epoch(fitting, bandit_data(config)),
-        keys.order,
-        config,
-        run,
-        path,
+        key=keys.order,
+        config=config,
+        run=run,
+        path=path,
         score=metrics.HOLDOUT_NLL,
     )
     means_after = np.asarray(arm_means(best, ARMS))

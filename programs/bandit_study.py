@@ -115,7 +115,7 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
 def member_configs(config: BanditStudyConfig, run: RunDirectory) -> list[BanditConfig]:
     """The configuration of every agent; their directories are below the study's."""
     shared = {field.name: getattr(config, field.name) for field in fields(BanditConfig)}
-    # one process can hold one wandb run only
+    # dozens of runs that train as one would each wait for the server; their directories have all
     shared["wandb"] = replace(config.wandb, mode="disabled")
     # what they leave is the study's, which sets it aside and keeps a copy of its agents
     shared |= {"restart": False, "save_agent": False}

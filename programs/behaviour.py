@@ -12,6 +12,7 @@ from experience.observation import observation
 from harness.configuration.groups import MarkovModelConfig
 from harness.configuration.schema import MarkovConfig
 from harness.errors import UserError
+from harness.run import layout
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent
 from programs.agent_files import saved_origin
@@ -108,7 +109,7 @@ def make_behaviour(
         stochastic = True
     else:
         agent, learner = load_run(Path(policy), state_dim, action_dim)
-        if saved_origin(Path(policy) / "agent") is not None:
+        if saved_origin(Path(policy) / layout.AGENT) is not None:
             raise UserError(
                 f"the agent of {policy} knows states too far from 0 for the float32 that datasets"
                 " are recorded in: take an agent of another task"

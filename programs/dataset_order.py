@@ -10,6 +10,7 @@ from experience.tasks import DATASETS, get_task
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.files import sha256_of
+from harness.run import layout
 from programs.behaviour import RANDOM, RANDOM_NET
 
 MIX = "mix"
@@ -56,7 +57,7 @@ class Order:
         if self.sources:
             plain["sources"] = [digest(source) for source in self.sources]
         elif self.is_of_a_run:
-            plain["agent"] = digest(Path(self.policy) / "finished.json")
+            plain["agent"] = digest(Path(self.policy) / layout.FINISHED)
         return plain
 
 

@@ -14,7 +14,7 @@ from experience.data.readers import name_of, split_source
 from experience.data.transitions import world_transitions
 from experience.tasks import Task, domain_of, get_task
 from figures.dataset_page import draw_page
-from harness.configuration.groups import EnvConfig
+from harness.configuration.groups import EnvConfig, RolloutConfig
 from harness.errors import UserError
 from harness.files import write_text
 from offline_world.checkpoint import load_ensemble, stored_data
@@ -33,7 +33,6 @@ def report(
     scored: bool = True,
     world_model: Path | None = None,
     trained_on: Task | None = None,
-    unc_type: str = "epi_mean",
 ) -> list[Path]:
     """Write `<name>.md` and its page of figures into `folder`; returns all paths.
 
@@ -44,7 +43,8 @@ def report(
     quality = assess(dataset, task)
     uncertainties = None
     if world_model is not None:
-        uncertainties = _uncertainties(world_model, dataset, trained_on or task, unc_type)
+        learned = dataset if trained_on is None else load_dataset(trained_on)
+        uncertainties = _uncertainties(world_model, dataset, learned, trained_on or task)
     stem = folder / Path(task.dataset_name).name
     paths = draw_page(quality, task.dataset_name, stem, scored=scored, uncertainties=uncertainties)
     page = stem.with_name(f"{stem.name}.md")
@@ -78,13 +78,12 @@ def task_of(
 
 
 def _uncertainties(
-    world_model: Path, dataset: Dataset, trained_on: Task, unc_type: str
+    world_model: Path, dataset: Dataset, learned: Dataset, trained_on: Task
 ) -> Float[np.ndarray, " row"]:
     states, actions = dataset.observations.shape[1], dataset.actions.shape[1]
-    origin = load_dataset(trained_on)
-    check_dimensions(origin, states, actions, f"dataset {trained_on.dataset_name}")
+    check_dimensions(learned, states, actions, f"dataset {trained_on.dataset_name}")
     ensemble = load_ensemble(world_model, states, actions)
-    if stored_data(world_model) not in (None, origin.digest):
+    if stored_data(world_model) not in (None, learned.digest):
         print(
             f"warning: {world_model} learned from other data than those of"
             f" {trained_on.dataset_name} are now, or from other clips and ends of them: its"
@@ -92,10 +91,10 @@ def _uncertainties(
             file=sys.stderr,
             flush=True,
         )
-    scaler = WorldData.from_dataset(origin, trained_on).scaler
+    scaler = WorldData.from_dataset(learned, trained_on).scaler
     rows = world_transitions(dataset)
     inputs = scaler.inputs(jnp.asarray(rows.states), jnp.asarray(rows.actions))
-    return row_uncertainties(ensemble, inputs, unc_type)
+    return row_uncertainties(ensemble, inputs, RolloutConfig.unc_type)
 
 
 def _markdown(

@@ -12,6 +12,7 @@ from yaml import YAMLError
 
 from harness.configuration.schema import ContConfig, MarkovConfig
 from harness.errors import UserError, first_line
+from harness.run import layout
 from online_rl.agent import AbstractAgent, AbstractLearner
 from online_rl.builders import markov_agent, recurrent_agent
 from programs.agent_files import load_agent, saved_origin
@@ -26,7 +27,7 @@ BUILDERS: dict[type, Callable[[Any, int, int], AbstractAgent]] = {
 
 def read_config(run: Path) -> ContConfig | MarkovConfig:
     """The configuration of the run in this directory; UserError if it is not an agent's run."""
-    file = run / "config.yaml"
+    file = run / layout.CONFIG
     if not file.is_file():
         raise UserError(f"{run} is not a run directory: it has no config.yaml")
     try:
@@ -46,14 +47,14 @@ def read_config(run: Path) -> ContConfig | MarkovConfig:
 def load_run(run: Path, state_dim: int, action_dim: int) -> tuple[AbstractAgent, AbstractLearner]:
     """The agent that the run in this directory ended with; UserError if it holds none yet."""
     config = read_config(run)
-    if not (run / "agent").is_dir():
+    if not (run / layout.AGENT).is_dir():
         raise UserError(
             f"{run} has no agent yet: the command that started it continues it to its end"
         )
     agent = BUILDERS[type(config)](config, state_dim, action_dim)
     # only the networks' shapes are wanted of it: nothing is drawn or compiled
     blank = eqx.filter_eval_shape(agent.init, jax.random.key(0))
-    folder = run / "agent"
+    folder = run / layout.AGENT
     return agent, load_agent(folder, agent, blank, saved_origin(folder))
 
 

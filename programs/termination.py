@@ -6,8 +6,8 @@ from experience.data.checks.termination import termination_disagreement
 from experience.data.checks.verdict import TERMINATION, judge
 from experience.data.dataset import Dataset
 from experience.tasks import Task
+from offline_world.termination_rule import TerminationFn
 from offline_world.terminations import (
-    TerminationFn,
     check_termination,
     ended_rows,
     in_own_units,

@@ -15,6 +15,7 @@ from figures.intervals import mean_interval
 from figures.values import draw_values
 from harness.errors import UserError
 from harness.files import write_text
+from harness.run import layout
 from online_rl.sac import SACAgent, SACLearner
 from programs.agent_files import saved_origin
 from programs.saved_runs import load_run, read_config
@@ -56,7 +57,7 @@ def study_values(run: Path, states: int, seed: int) -> Path:
         jax.random.key(seed),
         horizon=task.horizon,
         reward_shift=task.reward_shift,
-        origin=saved_origin(run / "agent"),
+        origin=saved_origin(run / layout.AGENT),
     )
     record = {
         "states": len(rows),

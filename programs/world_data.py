@@ -40,9 +40,13 @@ class WorldData:
             axis=1,
         )
         train, holdout = split_rows(len(rows.rewards), continuous_holdout(len(rows.rewards)))
-        state_dim, action_dim = rows.states.shape[1], rows.actions.shape[1]
-        data = Data(normalised[train], normalised[holdout])
-        return cls(statistics, scaler, data, state_dim, action_dim)
+        return cls(
+            statistics=statistics,
+            scaler=scaler,
+            data=Data(train=normalised[train], holdout=normalised[holdout]),
+            state_dim=rows.states.shape[1],
+            action_dim=rows.actions.shape[1],
+        )
 
     @property
     def inputs(self) -> jax.Array:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.files import write_text
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from harness.run import layout
 from harness.run.flags import Flags
 from harness.run.reporting import reported_errors
 
@@ -40,10 +41,10 @@ def main() -> None:
         folder = options.out / (
             options.name or f"{run.parent.name}_{run.name.removeprefix('seed')}"
         )
-        rows = thinned(read_rows(run / "metrics.jsonl"))
+        rows = thinned(read_rows(run / layout.METRICS))
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        write_text(folder / "metrics.jsonl", text)
-        shutil.copy(run / "config.yaml", folder)
+        write_text(folder / layout.METRICS, text)
+        shutil.copy(run / layout.CONFIG, folder)
         print(f"{folder}: {len(rows)} evaluations")
 
 

@@ -1,4 +1,4 @@
-"""Every composed configuration against the published values (spec hyperparameters.md)."""
+"""Every composed configuration against the published values."""
 
 import shlex
 from pathlib import PurePosixPath

@@ -164,7 +164,7 @@ def _opened(path: Path):
 def _load(part: Path) -> Dataset:
     try:
         arrays = read_npz(part)
-        return Dataset(*(arrays[key] for key in _KEYS))
+        return Dataset(**{key: arrays[key] for key in _KEYS})
     except (UnreadableArraysError, KeyError) as error:
         raise UserError(
             f"{part} is damaged ({first_line(error)}): {_AGAIN.format(part.parent)}"

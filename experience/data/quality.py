@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from experience.data.checks.actions import ACTION_ROUNDING
 from experience.data.own_file import episode_starts
 from experience.data.rows import Dataset
 from experience.tasks import Task
@@ -105,7 +106,7 @@ def _oddities(dataset: Dataset, task: Task, lengths: np.ndarray):
         yield f"action columns {idle.tolist()} never change"
     if np.ptp(dataset.rewards) == 0:
         yield f"every reward is {dataset.rewards[0]:g}: there is nothing to learn from"
-    beyond = (np.abs(dataset.actions) > 1 + 1e-4).any(1).mean()
+    beyond = (np.abs(dataset.actions) > 1 + ACTION_ROUNDING).any(1).mean()
     if beyond:
         yield f"{beyond:.2%} of the rows have actions outside [-1, 1]"
     if (lengths > task.horizon).any():

@@ -67,7 +67,7 @@ def _record_block(
     behaviour.begin(seeds[0], copies)
     rewards = np.zeros(copies, np.float32)
     running = np.ones(copies, bool)
-    steps: list[tuple[np.ndarray, ...]] = []
+    steps: list[dict[str, np.ndarray]] = []
     while running.any():
         actions = np.asarray(behaviour.act(states, rewards), np.float32)
         _check_finite(running, actions)
@@ -79,14 +79,23 @@ def _record_block(
             terminal[copy] = done and not info.get("TimeLimit.truncated", False)
             timeout[copy] &= ~terminal[copy]
         _check_finite(running, reached, rewards)
-        steps.append((states, actions, rewards, terminal, timeout, reached))
+        steps.append(
+            {
+                "observations": states,
+                "actions": actions,
+                "rewards": rewards,
+                "terminals": terminal,
+                "timeouts": timeout,
+                "next_observations": reached,
+            }
+        )
         running &= ~(terminal | timeout)
         states = reached
-    columns = [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
-    ended = columns[3] | columns[4]
-    lengths = 1 + ended.argmax(axis=1)
+    columns = {key: np.stack([step[key] for step in steps], axis=1) for key in steps[0]}
+    lengths = 1 + (columns["terminals"] | columns["timeouts"]).argmax(axis=1)
     return [
-        Dataset(*(column[copy, : lengths[copy]] for column in columns)) for copy in range(copies)
+        Dataset(**{key: column[copy, : lengths[copy]] for key, column in columns.items()})
+        for copy in range(copies)
     ]
 
 

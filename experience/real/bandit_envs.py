@@ -39,7 +39,7 @@ def play(policy: Policy, key: PRNGKeyArray, episodes: int) -> Played:
             no_state, action, reward, start=start, first_action=policy.first_action
         )
         act_key, pay_key = jax.random.split(jax.random.fold_in(key, i))
-        action, memory = policy.act(observed, start, memory, act_key)
+        action, memory = policy.act(observation=observed, start=start, memory=memory, key=act_key)
         probability = (action * pays).sum(1)
         reward = jax.random.bernoulli(pay_key, probability).astype(jnp.float32)
         best = probability >= pays.max(1)

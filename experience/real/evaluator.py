@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -14,14 +14,20 @@ from experience.real.vector import AbstractVectorEnv
 from harness.errors import UserError
 
 Memory = Any
-#: (observation, start, memory) → (action, memory)
-Act = Callable[
-    [Float[np.ndarray, "copy obs"], Bool[np.ndarray, " copy"], Memory],
-    tuple[ArrayLike, Memory],
-]
-
 #: a return → its normalised score
 Score = Callable[[float], float]
+
+
+@runtime_checkable
+class Act(Protocol):
+    def __call__(
+        self,
+        observation: Float[np.ndarray, "copy obs"],
+        start: Bool[np.ndarray, " copy"],
+        memory: Memory,
+    ) -> tuple[ArrayLike, Memory]:
+        """An action for every copy, and the memory after it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def evaluate(
 
     **Arguments:**
 
-    - `act`: (observation, start, memory) -> (action, memory), deterministic. An observation is
+    - `act`: deterministic, and called by keyword. An observation is
       [state, previous action, previous reward]; `start` marks a copy's first step of an episode,
       where they are `first_action` and 0 and where the agent forgets.
     - `initial_memory`: the agent's memory for `envs.copies` episodes.
@@ -115,7 +121,7 @@ def evaluate(
         observed = observation(
             state, action, reward + reward_shift, start=start, first_action=first_action
         )
-        action, memory = act(observed, start, memory)
+        action, memory = act(observation=observed, start=start, memory=memory)
         action = np.asarray(action, np.float32)
         if not np.isfinite(action).all():
             raise UserError(

@@ -1,13 +1,12 @@
 """Copies of a real environment in this process."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
 from experience.data.origin import Origin, measured_from
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.wrapper import environment_name, flat_sizes, make_env
+from harness.configuration.groups import EnvConfig
 
 
 class LocalVectorEnv(AbstractVectorEnv):
@@ -18,7 +17,7 @@ class LocalVectorEnv(AbstractVectorEnv):
         domain: str,
         dataset_name: str,
         copies: int,
-        env_config: Any = None,
+        env_config: EnvConfig | None = None,
         engine: str = "mujoco",
         origin: Origin | None = None,
     ):

@@ -1,12 +1,11 @@
 """Real environments that start from any given state, for the compounding-error study (eq. 54)."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
 from catalogue import domains
 from experience.wrapper import PENDULUM_ID, make_env
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 
@@ -70,7 +69,7 @@ Oracle = LocomotionOracle | PendulumOracle
 
 
 def make_oracle(
-    domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco"
+    domain: str, dataset_name: str, env_config: EnvConfig | None = None, engine: str = "mujoco"
 ) -> Oracle:
     """The oracle of a dataset's environment.
 

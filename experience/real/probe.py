@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from experience.real.finite import require_finite
 from experience.wrapper import environment_name, make_env
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 #: Steps that are tried, with no action and both extremes in turn.
@@ -30,7 +31,9 @@ class Probed:
     time_limit: int | None
 
 
-def probe(domain: str, dataset_name: str, env_config: Any = None, engine: str = "mujoco") -> Probed:
+def probe(
+    domain: str, dataset_name: str, env_config: EnvConfig | None = None, engine: str = "mujoco"
+) -> Probed:
     """Make the environment of `make_env`, reset it and act a few times.
 
     Raises UserError for what `make_env` refuses, and for a state or reward that is not finite or of

@@ -1,13 +1,13 @@
 """The copies of a real environment to evaluate in, spread over the cores."""
 
 import os
-from typing import Any
 
 from catalogue import domains
 from experience.data.origin import Origin
 from experience.real.local_envs import LocalVectorEnv
 from experience.real.vector import AbstractVectorEnv
 from experience.real.worker_pool import WorkerVectorEnv
+from harness.configuration.groups import EnvConfig
 
 
 def usable_cores() -> int:
@@ -19,7 +19,7 @@ def make_vector_env(
     domain: str,
     dataset_name: str,
     copies: int,
-    env_config: Any = None,
+    env_config: EnvConfig | None = None,
     engine: str = "mujoco",
     workers: int | None = None,
     origin: Origin | None = None,

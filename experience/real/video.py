@@ -29,7 +29,9 @@ WIDTH, HEIGHT = 480, 360
 FASTEST = 30
 
 
-def check_video(path: Path, task: Task, env_config: Any, engine: str = "mujoco") -> None:
+def check_video(
+    path: Path, task: Task, env_config: EnvConfig | None, engine: str = "mujoco"
+) -> None:
     """UserError, before anything is played, where `film_episode` could not write to `path`."""
     if path.suffix != ".mp4":
         raise UserError(f"--video {path} must be a file whose name ends in .mp4")
@@ -48,7 +50,7 @@ def film_episode(
     behaviour: AbstractBehaviour,
     path: Path,
     task: Task,
-    env_config: Any,
+    env_config: EnvConfig | None,
     seed: int,
     origin: Origin | None = None,
 ) -> None:
@@ -114,7 +116,7 @@ def _play(
 
 
 @contextmanager
-def _drawn(task: Task, env_config: Any) -> Iterator[tuple[RealEnv, Any]]:
+def _drawn(task: Task, env_config: EnvConfig | None) -> Iterator[tuple[RealEnv, Any]]:
     """The environment, and what takes pictures of it."""
     with (
         closing(_drawable(task, env_config)) as env,
@@ -123,11 +125,12 @@ def _drawn(task: Task, env_config: Any) -> Iterator[tuple[RealEnv, Any]]:
         yield env, camera
 
 
-def _drawable(task: Task, env_config: Any) -> RealEnv:
+def _drawable(task: Task, env_config: EnvConfig | None) -> RealEnv:
     if task.domain not in domains.DESCRIBED:
         return make_env(task.domain, task.dataset_name, env_config)
     # pygame shall not look for a screen, and complain that there is none
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    env_config = env_config or EnvConfig()
     kwargs = dict(env_config.kwargs or {}) | {"render_mode": "rgb_array"}
     own = EnvConfig(id=env_config.id or PENDULUM_ID, kwargs=kwargs)
     return make_env(task.domain, task.dataset_name, own)

@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 from multiprocessing.connection import Connection
-from types import SimpleNamespace
 
 
 def serve(connection: Connection) -> None:
@@ -14,10 +13,11 @@ def serve(connection: Connection) -> None:
 
     from experience.real.local_envs import LocalVectorEnv
     from experience.real.worker_messages import ANSWER, MISTAKE
+    from harness.configuration.groups import EnvConfig
     from harness.errors import UserError
 
     task = json.loads(connection.recv_bytes())
-    env_config = SimpleNamespace(id=task["env_id"], kwargs=task["env_kwargs"])
+    env_config = EnvConfig(id=task["env_id"], kwargs=task["env_kwargs"])
     envs = LocalVectorEnv(
         task["domain"],
         task["dataset_name"],

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +17,7 @@ from experience.data.origin import Origin
 from experience.real.vector import AbstractVectorEnv, VectorStep
 from experience.real.worker_messages import GOALS, MISTAKE, RESET, STEP, step_from_bytes
 from experience.wrapper import environment_name, flat_sizes, make_env
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 
@@ -29,7 +29,7 @@ class WorkerVectorEnv(AbstractVectorEnv):
         domain: str,
         dataset_name: str,
         copies: int,
-        env_config: Any,
+        env_config: EnvConfig | None,
         engine: str,
         workers: int,
         origin: Origin | None = None,
@@ -63,7 +63,12 @@ class WorkerVectorEnv(AbstractVectorEnv):
     def step(self, action: Float[np.ndarray, "copy action"]) -> VectorStep:
         replies = self._ask(STEP, np.asarray(action, np.float32))
         steps = [step_from_bytes(reply, self.state_dim) for reply in replies]
-        return VectorStep(*(np.concatenate(parts) for parts in zip(*steps, strict=True)))
+        return VectorStep(
+            **{
+                part: np.concatenate([getattr(step, part) for step in steps])
+                for part in VectorStep._fields
+            }
+        )
 
     def close(self) -> None:
         for process, connection in self._workers:

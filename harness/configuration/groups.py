@@ -76,7 +76,7 @@ class RealEvalConfig(EvalConfig):
 
 @dataclass
 class RolloutConfig:
-    """What imagined rollouts have in common (eq. 12 to 20)."""
+    """What imagined rollouts have in common (eq. 12 to 15, 17 and 20)."""
 
     ensemble_size: int = count(100)
     parallel_size: int = count(100)
@@ -86,7 +86,7 @@ class RolloutConfig:
 
 @dataclass
 class CollectConfig(RolloutConfig):
-    """Those of the continuous agents, which uncertainty or length may end (eq. 21 to 23)."""
+    """The continuous agents', which uncertainty or length may end (eq. 16, 18, 21 and 22)."""
 
     # Negative: rollouts are never cut for their uncertainty.
     unc_quantile: float = number(1.0, "(-inf, 1]")

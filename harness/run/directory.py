@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.run import inputs
+from harness.run import inputs, layout
 from harness.run.finished import Finished, read_finished, write_finished
 from harness.run.inputs import Input
 
@@ -29,11 +29,11 @@ class RunDirectory:
 
     @property
     def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
+        return self.path / layout.METRICS
 
     @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoint"
+        return self.path / layout.CHECKPOINT
 
     @property
     def plots(self) -> Path:
@@ -41,7 +41,7 @@ class RunDirectory:
 
     @property
     def agent(self) -> Path:
-        return self.path / "agent"
+        return self.path / layout.AGENT
 
     @property
     def finished(self) -> Finished | None:
@@ -101,7 +101,7 @@ def set_aside(path: Path, keep: Collection[str] = ()) -> Path:
     target = home / str(max(numbers, default=0) + 1)
     target.mkdir(parents=True)
     # config.yaml last: a kill in between leaves a run that can be set aside again
-    for child in sorted(path.iterdir(), key=lambda child: child.name == "config.yaml"):
+    for child in sorted(path.iterdir(), key=lambda child: child.name == layout.CONFIG):
         if child.name not in keep and is_record(child.name):
             child.rename(target / child.name)
     return target

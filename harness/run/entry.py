@@ -22,7 +22,7 @@ from harness.configuration.sweeps import check_sweep
 from harness.errors import UserError, first_line
 from harness.log import metrics
 from harness.log.wandb_settings import check_settings
-from harness.run import shelf
+from harness.run import layout, shelf
 from harness.run.arguments import as_overrides
 from harness.run.array_cache import cache_root
 from harness.run.directory import RunDirectory, set_aside
@@ -210,7 +210,7 @@ def _make_ready(run: RunDirectory) -> None:
     ):
         # segments without a checkpoint that needs them, or a first save that was killed
         run.clear()
-        home = set_aside(run.path, keep=("config.yaml", "environment.json", "inputs.json"))
+        home = set_aside(run.path, keep=(layout.CONFIG, layout.ENVIRONMENT, layout.INPUTS))
         print(f"there is no checkpoint to go on from: what was logged is now in {home}")
     print(f"{'continuing' if run.continued else 'run'} {run.path}", flush=True)
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import atomic_write, write_text
+from harness.run import layout
 from harness.run.records import DamagedRecordError, read_record
-
-FILE_NAME = "finished.json"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def write_finished(
         objective=objective,
         copies={file.relative_to(run).as_posix(): str(other) for file, other in copies.items()},
     )
-    write_text(run / FILE_NAME, json.dumps(asdict(record), indent=2) + "\n")
+    write_text(run / layout.FINISHED, json.dumps(asdict(record), indent=2) + "\n")
 
 
 def read_finished(run: Path) -> Finished | None:
@@ -59,12 +58,12 @@ def read_finished(run: Path) -> Finished | None:
     A damaged one is passed over where a checkpoint is there to go on from. Raises UserError where
     none is.
     """
-    file = run / FILE_NAME
+    file = run / layout.FINISHED
     try:
         stored = read_record(file)
         return None if stored is None else _sound(run, file, stored)
     except DamagedRecordError as error:
-        if not (run / "checkpoint").exists():
+        if not (run / layout.CHECKPOINT).exists():
             raise UserError(
                 f"{error}: whether the run is whole cannot be told, so move its directory away or"
                 " give another one with run_dir=<folder>"

@@ -10,9 +10,8 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import sha256_of, write_text
+from harness.run import layout
 from harness.run.records import record_or_note
-
-FILE_NAME = "inputs.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def record(run: Path, source: Input, *, goes_on: bool) -> None:
     Raises UserError where the run `goes_on` from what another content led to.
     """
     inputs = record_or_note(
-        run / FILE_NAME, "which inputs this run began with is not known any more"
+        run / layout.INPUTS, "which inputs this run began with is not known any more"
     )
     digest = source.digest()
     began_with = _known(inputs, source).get("sha256", digest)
@@ -56,13 +55,13 @@ def record(run: Path, source: Input, *, goes_on: bool) -> None:
             " or start a new run with run_dir=<folder>"
         )
     inputs[source.key] = {"path": str(source.path), "sha256": digest, "stamp": source.stamp}
-    write_text(run / FILE_NAME, json.dumps(inputs, indent=2) + "\n")
+    write_text(run / layout.INPUTS, json.dumps(inputs, indent=2) + "\n")
 
 
 def require_unchanged(run: Path, sources: Iterable[Input]) -> None:
     """UserError if the finished `run` learned from another content of one of `sources` than is
     there now. What it has no record of, or cannot be read any more, is not compared."""
-    inputs = record_or_note(run / FILE_NAME, "which inputs this run had is not known any more")
+    inputs = record_or_note(run / layout.INPUTS, "which inputs this run had is not known any more")
     for source in sources:
         known = _known(inputs, source)
         if "sha256" not in known or source.stamp is not None and source.stamp == known.get("stamp"):

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from harness.configuration.schema import ProgramConfig
 from harness.errors import UserError
 from harness.files import write_text
+from harness.run import layout
 from harness.run.directory import EARLIER, RunDirectory, is_record, set_aside
 from harness.run.finished import read_finished
 from harness.run.naming import as_folder, changed_keys, run_name
@@ -19,7 +20,7 @@ from harness.run.provenance import describe_environment
 from harness.run.records import read_settings, record_or_note
 
 #: What a run directory has before anything is computed. wandb's folder is no result without rows.
-_AT_THE_START = {"lock", "config.yaml", "environment.json", "inputs.json", "wandb"}
+_AT_THE_START = {"lock", layout.CONFIG, layout.ENVIRONMENT, layout.INPUTS, "wandb"}
 
 
 @contextmanager
@@ -54,15 +55,15 @@ def open_run(
             " run_dir=<folder> or run_root=<folder>"
         ) from error
     try:
-        if config.restart and (path / "config.yaml").exists():
+        if config.restart and (path / layout.CONFIG).exists():
             print(f"restart: the earlier records are in {set_aside(path)}", flush=True)
         continued = _claim(path, program, config, relevant)
         run = RunDirectory(path, program, continued)
         if read_finished(path) is None:
             from omegaconf import OmegaConf
 
-            write_text(path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
-            _write_environment(path / "environment.json", program, config)
+            write_text(path / layout.CONFIG, OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+            _write_environment(path / layout.ENVIRONMENT, program, config)
         yield run
     except UserError:
         # the directory may have been moved away while its run went on
@@ -92,7 +93,7 @@ def _claim(
     path: Path, program: str, config: ProgramConfig, relevant: Collection[str] | None
 ) -> bool:
     """Whether this run was begun before; UserError if the folder holds anything else."""
-    continued = (path / "config.yaml").exists()
+    continued = (path / layout.CONFIG).exists()
     if continued:
         _check_same(path, program, config, relevant)
     elif strangers := sorted(c.name for c in path.iterdir() if is_record(c.name)):
@@ -110,10 +111,10 @@ def _check_same(
         "give this one another directory with run_dir=<folder>, or restart=true to keep the old"
         f" records in {path / EARLIER}"
     )
-    other = record_or_note(path / "environment.json", "it is written again").get("program", program)
+    other = record_or_note(path / layout.ENVIRONMENT, "it is written again").get("program", program)
     if other != program:
         raise UserError(f"{path} holds a run of {other}, not of {program}: {remedy}")
-    changed = changed_keys(read_settings(path / "config.yaml"), config, relevant)
+    changed = changed_keys(read_settings(path / layout.CONFIG), config, relevant)
     if changed:
         raise UserError(
             f"{path} holds a run of another configuration ({'; '.join(changed)}): {remedy}"

@@ -110,8 +110,12 @@ def test_real_environments_fit_their_tasks(folders, domain, name):
     np.testing.assert_array_equal(dataset.observations, arrays["observations"])
     np.testing.assert_array_equal(dataset.rewards, arrays["rewards"] + task.reward_shift)
 
-    rules = (task.stop_at_first_terminal, task.ends_by_timeout_only)
-    tape = build_histories(dataset, 100, *rules)
+    tape = build_histories(
+        dataset,
+        100,
+        stop_at_first_terminal=task.stop_at_first_terminal,
+        ends_by_timeout_only=task.ends_by_timeout_only,
+    )
     assert tape.start.sum() >= 3
     # imagined episodes end where real ones do; AntMaze's real goal is only near the rule's
     if domain != "antmaze":

@@ -75,10 +75,11 @@ def toy_policy():
         return jax.vmap(policy_of)(memory, observation), memory
 
     return Policy(
-        lambda batch: jnp.full((batch, 1), 99.0),  # only a start flag may make it forgotten
-        absorb,
-        act,
-        jnp.array([FIRST_ACTION]),
+        # only a start flag may make it forgotten
+        initial_memory=lambda batch: jnp.full((batch, 1), 99.0),
+        absorb=absorb,
+        act=act,
+        first_action=jnp.array([FIRST_ACTION]),
     )
 
 

@@ -41,8 +41,12 @@ def test_world_transitions_are_the_published_ones(name):
 @pytest.mark.parametrize("name", ["d4rl_loco", "neorl", "adroit", "antmaze"])
 def test_histories_are_the_published_ones(name):
     expected, dataset = golden(name)
-    rules = (name == "antmaze", name == "antmaze")
-    tape = build_histories(dataset, int(expected["max_episode_steps"]), *rules)
+    tape = build_histories(
+        dataset,
+        int(expected["max_episode_steps"]),
+        stop_at_first_terminal=name == "antmaze",
+        ends_by_timeout_only=name == "antmaze",
+    )
     observation = tape.observation(jnp.zeros(tape.action.shape[1]))
     np.testing.assert_allclose(observation, expected["history_observation"], rtol=1e-6)
     np.testing.assert_allclose(tape.next_reward, expected["history_next_reward"], rtol=1e-6)
@@ -148,11 +152,12 @@ def test_histories_follow_the_spec_on_random_datasets(next_observations, stop, t
         dataset = random_dataset(rng, next_observations=next_observations)
         horizon = int(rng.integers(2, 20))
         expected = naive_histories(dataset, horizon, stop, timeout_only)
+        rules = {"stop_at_first_terminal": stop, "ends_by_timeout_only": timeout_only}
         if not expected:
             with pytest.raises(UserError, match="no episode"):
-                build_histories(dataset, horizon, stop, timeout_only)
+                build_histories(dataset, horizon, **rules)
             continue
-        tape = build_histories(dataset, horizon, stop, timeout_only)
+        tape = build_histories(dataset, horizon, **rules)
         for key in expected[0]:
             np.testing.assert_array_equal(getattr(tape, key), [row[key] for row in expected], key)
 

@@ -42,7 +42,7 @@ def sample(replay, key):
 def replay():
     lengths = jnp.array([4, 2, 6, 9, 3])
     return eqx.filter_jit(TapeReplay.add)(
-        TapeReplay.empty(40, 2, 1, 5), counting_tape(lengths), lengths
+        TapeReplay.empty(40, 2, 1, episodes_at_once=5), counting_tape(lengths), lengths
     )
 
 

@@ -15,7 +15,7 @@ add = eqx.filter_jit(TapeReplay.add)
 
 def filled(capacity, lengths, at_once=None):
     """A replay with episodes of these lengths; the numbers in it count up from 0."""
-    replay = TapeReplay.empty(capacity, 2, 1, at_once or len(lengths))
+    replay = TapeReplay.empty(capacity, 2, 1, episodes_at_once=at_once or len(lengths))
     return add(replay, counting_tape(lengths), jnp.asarray(lengths))
 
 
@@ -37,7 +37,7 @@ def golden():
     arrays = golden_map.load("tape_buffer")
     lengths = [int(n) for n in arrays["episode_lengths"]]
     capacity = int(arrays["capacity"])
-    replay = TapeReplay.empty(capacity, 2, 1, 1)
+    replay = TapeReplay.empty(capacity, 2, 1, episodes_at_once=1)
     replays, first = [], 0
     for length in lengths:
         # one shape for all: rows past the episode are ignored
@@ -63,7 +63,7 @@ def test_follows_the_published_buffer_after_each_add(golden):
 @pytest.mark.parametrize("group", [2, 7, 14])
 def test_several_episodes_at_once_leave_what_one_by_one_leaves(golden, group):
     _, lengths, replays = golden
-    replay, first = TapeReplay.empty(replays[0].capacity, 2, 1, group), 0
+    replay, first = TapeReplay.empty(replays[0].capacity, 2, 1, episodes_at_once=group), 0
     for i in range(0, len(lengths), group):
         now = lengths[i : i + group]
         replay = add(replay, counting_tape(now, first=first), jnp.asarray(now))
@@ -93,7 +93,7 @@ def test_an_episode_that_fills_the_tape_exactly():
 def test_many_rounds_never_lose_track():
     """The ring of starts wraps many times too."""
     rng = np.random.default_rng(0)
-    replay, first, alive = TapeReplay.empty(23, 2, 1, 4), 0, []
+    replay, first, alive = TapeReplay.empty(23, 2, 1, episodes_at_once=4), 0, []
     for _ in range(60):
         lengths = [int(n) for n in rng.integers(2, 12, 4)]
         total = sum(lengths)
@@ -114,7 +114,7 @@ def test_many_rounds_never_lose_track():
 def test_flags_survive_the_packing():
     lengths = [3, 5, 2]
     tape = counting_tape(lengths, ends=[True, False, True])
-    replay = add(TapeReplay.empty(12, 2, 1, 3), tape, jnp.asarray(lengths))
+    replay = add(TapeReplay.empty(12, 2, 1, episodes_at_once=3), tape, jnp.asarray(lengths))
     assert eqx.tree_equal(replay.rows(jnp.arange(10)), tape)
 
 
@@ -177,7 +177,7 @@ def test_transitions_are_drawn_uniformly_and_never_from_a_final_row():
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_stated_size_is_the_size(dtype):
-    replay = TapeReplay.empty(1000, 11, 3, 1, dtype)
+    replay = TapeReplay.empty(1000, 11, 3, episodes_at_once=1, dtype=dtype)
     stored = sum(leaf.nbytes for leaf in jax.tree.leaves(replay))
     assert abs(stored - replay_bytes(1000, 11, 3, dtype)) < 64
     # 40 M rows at hopper's sizes, the published setting
@@ -187,7 +187,7 @@ def test_stated_size_is_the_size(dtype):
 def test_half_as_many_bytes_round_states_and_actions_and_nothing_else():
     tape, lengths = counting_tape([300, 400], first=1), jnp.asarray([300, 400])
     exact, rounded = (
-        add(TapeReplay.empty(1000, 2, 1, 2, dtype), tape, lengths)
+        add(TapeReplay.empty(1000, 2, 1, episodes_at_once=2, dtype=dtype), tape, lengths)
         for dtype in ("float32", "bfloat16")
     )
     for draw in (TapeReplay.sample_tape, TapeReplay.sample_transitions):
@@ -209,7 +209,7 @@ def test_rows_beyond_two_to_the_31_elements():
     """The element index of a far row does not fit 32 bits (needs 9 GB of memory)."""
     width, capacity = 1024, 2**21 + 512
     assert width * capacity > 2**31
-    replay = eqx.filter_jit(lambda: TapeReplay.empty(capacity, width, 1, 2))()
+    replay = eqx.filter_jit(lambda: TapeReplay.empty(capacity, width, 1, episodes_at_once=2))()
     # the next episode starts a thousand rows before the end, past the 2³¹st element, and wraps
     replay = eqx.tree_at(lambda r: r.write, replay, jnp.asarray(capacity - 400))
     donated = eqx.filter_jit(TapeReplay.add, donate="all")

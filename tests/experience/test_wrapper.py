@@ -1,20 +1,19 @@
 """Every dataset's environment under its own name."""
 
-from types import SimpleNamespace
-
 import gymnasium
 import numpy as np
 import pytest
 
 from experience.tasks import DATASETS, get_task
 from experience.wrapper import make_env, same_environment
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 NAMES = [(domain, name) for domain, names in DATASETS.items() for name in names]
 
 
 def custom(env_id, **kwargs):
-    return SimpleNamespace(id=env_id, kwargs=kwargs)
+    return EnvConfig(id=env_id, kwargs=kwargs)
 
 
 def test_all_33_datasets_are_covered():

@@ -1,5 +1,7 @@
 """Golden parity of the LRU stack, and the algebra that its execution strategies rely on."""
 
+from typing import get_args
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,10 +10,10 @@ import pytest
 
 from memory import LRUStack, MemorySettings
 from memory.complex_pairs import times
-from memory.recurrence import combine, recurrence
+from memory.recurrence import Strategy, combine, recurrence
 from tests import golden_map
 
-STRATEGIES = ["sequential", "chunked", "blocks", "associative"]
+STRATEGIES = [strategy for strategy in get_args(Strategy) if strategy != "auto"]
 
 
 @eqx.filter_jit

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from experience.data import own_file
+from experience.data.dataset import load_dataset
 from experience.data.rows import Dataset
 from harness.errors import UserError
 from offline_world.checkpoint import save_ensemble
 from offline_world.modules import Ensemble
+from programs import dataset_report
 from programs.dataset_report import report, task_of
 
 
@@ -29,11 +31,16 @@ def file(tmp_path):
     return tmp_path / "walk.hdf5"
 
 
-def test_a_file_with_a_world_model(file, tmp_path):
+def test_a_file_with_a_world_model(file, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        dataset_report, "load_dataset", lambda task: read.append(task) or load_dataset(task)
+    )
     ensemble = Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0))
     save_ensemble(tmp_path / "model.eqx", ensemble)
     task, scored = task_of(str(file), 20, -10.0, 10.0)
     paths = report(task, tmp_path / "out", scored=scored, world_model=tmp_path / "model.eqx")
+    assert read == [task]
     assert sorted(path.suffix for path in paths) == [".md", ".npz", ".pdf", ".png"]
     page = (tmp_path / "out/walk.md").read_text()
     for word in (

@@ -104,7 +104,11 @@ def test_later_rounds_compile_nothing(
     monkeypatch.setattr(compiling, "PATIENCE", 0.0)
     config = load_config(f"pendulum/{name}", ["debug=true", "collect.max_rollout_len=-1"])
     task = get_task(config.domain, config.dataset_name, config.env)
-    histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
+    histories = HistoryStore.from_tape(
+        build_histories(
+            dataset, task.horizon, stop_at_first_terminal=False, ends_by_timeout_only=False
+        )
+    )
     world = World(
         ensemble=Ensemble(2, 4, 4, 8, residual=3, key=jax.random.key(0)),
         scaler=Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),

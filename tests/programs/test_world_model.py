@@ -44,7 +44,7 @@ def test_uncertainties_are_kept_for_each_precision_of_products(tmp_path, monkeyp
     def under(precision, unc_type="epi_mean"):
         config = load_config("pendulum/base", [f"train.matmul_precision={precision}"])
         numerics.configure_numerics(config)
-        return float(training_uncertainties(ensemble, inputs, unc_type)[0])
+        return float(training_uncertainties(ensemble, inputs, "digest", unc_type)[0])
 
     before = jax.config.jax_default_matmul_precision
     try:

@@ -107,7 +107,11 @@ def test_a_collection():
     config = load_config("pendulum/base_markov", ["debug=true"])
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = pendulum_dataset()
-    histories = HistoryStore.from_tape(build_histories(dataset, task.horizon, False, False))
+    histories = HistoryStore.from_tape(
+        build_histories(
+            dataset, task.horizon, stop_at_first_terminal=False, ends_by_timeout_only=False
+        )
+    )
     world = World(
         ensemble=ensemble(),
         scaler=Scaler.fit(dataset.observations, dataset.actions, dataset.rewards, Statistics.EXACT),
@@ -125,7 +129,7 @@ def test_a_collection():
     found = {}
     for devices in (1, 2):
         spread = eqx.tree_at(lambda w: w.ensemble, world, by_members(world.ensemble, devices))
-        replay = eqx.filter_jit(lambda: TapeReplay.empty(4000, 3, 1, 8))()
+        replay = eqx.filter_jit(lambda: TapeReplay.empty(4000, 3, 1, episodes_at_once=8))()
         replay = jax.device_put(replay, jax.local_devices()[0])
         collect = make_collect(agent, histories, rollouts, devices=devices)(spread, 0)
         found[devices] = collect(learner, replay, 0)

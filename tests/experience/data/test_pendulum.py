@@ -99,7 +99,12 @@ def test_a_missing_file_is_made_and_used_again(dataset, tmp_path):
     with pytest.raises(UserError, match="truncated .* delete it and it will be made again"):
         load_dataset(task)
 
-    tape = build_histories(made, task.horizon, task.stop_at_first_terminal, False)
+    tape = build_histories(
+        made,
+        task.horizon,
+        stop_at_first_terminal=task.stop_at_first_terminal,
+        ends_by_timeout_only=False,
+    )
     assert len(tape.start) == 100 * 201
     assert tape.next_truncated.sum() == 200  # the last step of each history and its final row
 

@@ -90,7 +90,12 @@ def test_a_file_is_read_back_where_own_names_are_looked_for(tmp_path, monkeypatc
     task = get_task("d4rl_loco", HOPPER)
     read = load_dataset(task)
     assert all((getattr(made, key) == getattr(read, key)).all() for key in made.arrays)
-    assert build_histories(read, task.horizon, False, False).start.sum() == 6
+    assert (
+        build_histories(
+            read, task.horizon, stop_at_first_terminal=False, ends_by_timeout_only=False
+        ).start.sum()
+        == 6
+    )
     with h5py.File(tmp_path / f"{HOPPER}.hdf5") as file:
         assert json.loads(file.attrs["versions"]) == {"mujoco": "x"} and file.attrs["seed"] == 5
 

@@ -14,7 +14,9 @@ EPISODES = 20
 
 
 def run(act, seed=0):
-    policy = Policy(lambda batch: jnp.zeros(batch), None, act, FIRST)
+    policy = Policy(
+        initial_memory=lambda batch: jnp.zeros(batch), absorb=None, act=act, first_action=FIRST
+    )
     return jax.jit(lambda key: play(policy, key, EPISODES))(jax.random.key(seed))
 
 

@@ -140,6 +140,26 @@ def test_trajectories_are_the_first_episodes_with_their_final_states():
     ]
 
 
+def test_a_policy_is_told_what_is_what_by_name():
+    """Three arrays in another order of its own would pass for what they are not."""
+
+    def act(memory, start, observation):
+        return counting_act([])(observation, start, memory)
+
+    def evaluated(act):
+        return evaluate(
+            act,
+            np.zeros(1),
+            ScriptedEnvs([[2, 3, 9]]),
+            horizon=9,
+            first_action=np.zeros(3),
+            reward_shift=0.0,
+            score=float,
+        )
+
+    assert evaluated(act).episodes == evaluated(counting_act([])).episodes
+
+
 def test_action_that_is_not_finite_is_an_error():
     def act(observation, start, memory):
         return np.full((1, 3), np.nan), memory
@@ -218,15 +238,14 @@ def test_same_seed_same_numbers_for_any_number_of_workers(domain, name):
 
 
 def test_default_pool_and_user_mistake_in_workers():
-    from types import SimpleNamespace
-
+    from harness.configuration.groups import EnvConfig
     from harness.errors import UserError
 
     with make_closing("pendulum", "p", copies=2) as envs:
         result = real_evaluation(envs, seed=0, horizon=200)
         assert result.first.length_mean == 200
     with pytest.raises(UserError, match="Discrete"):
-        make_vector_env("custom", "m", 4, SimpleNamespace(id="CartPole-v1", kwargs={}), workers=2)
+        make_vector_env("custom", "m", 4, EnvConfig(id="CartPole-v1", kwargs={}), workers=2)
 
 
 def make_closing(*args, **kwargs):

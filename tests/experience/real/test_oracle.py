@@ -1,12 +1,11 @@
 """Steps from a state that was given as an observation agree with the real environment's."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from experience.real.oracle import make_oracle
 from experience.wrapper import make_env
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 
@@ -74,7 +73,7 @@ def test_pendulum_oracle_steps_like_the_environment():
         ("adroit", "pen-human-v1", None, "choose d4rl_loco"),
         ("antmaze", "antmaze-umaze-v2", None, "choose d4rl_loco"),
         (
-            *("custom", "mine", SimpleNamespace(id="MountainCarContinuous-v0", kwargs={})),
+            *("custom", "mine", EnvConfig(id="MountainCarContinuous-v0", kwargs={})),
             "env.id=Mount.* has no oracle environment, as one of your own",
         ),
     ],

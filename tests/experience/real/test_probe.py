@@ -1,7 +1,6 @@
 """Real environments with faults are named before anything is trained, and in every evaluation."""
 
 from contextlib import closing
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from experience.real.evaluator import evaluate
 from experience.real.probe import STEPS, probe
 from experience.real.vector_env import make_vector_env
+from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 ID = "tests.experience.real.faulty:Faulty-v0"
@@ -19,8 +19,8 @@ def in_full(words: str) -> str:
     return words.replace("ENV", f"env.id={ID}")
 
 
-def config(fault: str, **settings) -> SimpleNamespace:
-    return SimpleNamespace(id=ID, kwargs={"fault": fault, **settings})
+def config(fault: str, **settings) -> EnvConfig:
+    return EnvConfig(id=ID, kwargs={"fault": fault, **settings})
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_faults_are_said_in_one_sentence(fault, words):
 
 def test_a_simulation_that_falls_apart_is_no_environment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo logs its warnings
-    settings = SimpleNamespace(id="tests.experience.real.faulty:Unstable-v0", kwargs={})
+    settings = EnvConfig(id="tests.experience.real.faulty:Unstable-v0", kwargs={})
     with pytest.raises(UserError, match="simulation of env.id=.*Unstable-v0 became unstable"):
         probe("custom", "mine", settings)
 
@@ -93,7 +93,7 @@ def test_a_fault_later_on_is_not_averaged_into_a_score(fault, words, workers):
         pytest.raises(UserError, match=in_full(words)),
     ):
         evaluate(
-            lambda memory, observation, start: (np.zeros((2, 1)), memory),
+            lambda observation, start, memory: (np.zeros((2, 1)), memory),
             None,
             envs,
             horizon=30,
