@@ -29,7 +29,7 @@ from harness.run.failures import Failures
 from harness.run.finished import is_foreign, place
 from harness.run.interrupts import deferred
 from harness.run.timer import Every
-from offline_world.checkpoint import save_ensemble
+from offline_world.checkpoint import save_ensemble, stored_data
 from offline_world.criterion import Criterion, relative_mse
 from offline_world.devices import require_devices
 from offline_world.fit import Epoch, FitSettings, FitState, compiled_epoch
@@ -37,7 +37,12 @@ from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics
 from programs.inputs import inputs_of
 from programs.training import replay_size
-from programs.training_record import record_path, write_record
+from programs.training_record import (
+    learned_settings,
+    record_path,
+    trained_settings,
+    write_record,
+)
 from programs.world_data import WorldData, ensemble_path
 
 
@@ -145,7 +150,7 @@ def fit_and_save(
     `score` is the name under which the holdout's is logged, `statistics` those of a continuous
     ensemble's scaler, `data` the digest of its dataset.
     """
-    _require_free(run, path)
+    require_free(path, run, config, data)
     state = FitState.begin(settings, ensemble)
     saved = checkpoint.restore(run.checkpoint, state)
     if saved is not None:
@@ -179,7 +184,7 @@ def fit_and_save(
         record = write_record(kept, int(state.epoch), config.ensemble)
         copies = {kept: path, record: record_path(path)}
         # another training may have ended in the meantime
-        _require_free(run, path)
+        require_free(path, run, config, data)
         for file, copy in copies.items():
             place(file, copy)
         plot = ensemble_plot(run.metrics, run.plots / "ensemble.png", config.dataset_name)
@@ -191,9 +196,18 @@ def fit_and_save(
     return state.best
 
 
-def _require_free(run: RunDirectory, path: Path) -> None:
-    """Raise UserError if the run would replace a world model that it has not made."""
-    if is_foreign(run.path, path):
+def require_free(
+    path: Path, run: RunDirectory, config: ContinuousConfig | BanditConfig, data: str | None
+) -> None:
+    """Raise UserError if the run would replace a world model that it has not made, but for one that
+    is the same: trained with the settings of `config` on the dataset of digest `data`."""
+    is_same = (
+        data is not None
+        and path.exists()
+        and stored_data(path) == data
+        and trained_settings(path) == learned_settings(config.ensemble)
+    )
+    if not is_same and is_foreign(run.path, path):
         raise UserError(
             f"{path} is there already, and {run.path} did not make it: agents can use it as it is;"
             " to train another, move it away, or give another folder here and to the agent"

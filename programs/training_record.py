@@ -22,10 +22,14 @@ def record_path(model: Path) -> Path:
 def write_record(model: Path, epochs: int, settings: EnsembleConfig | BanditEnsembleConfig) -> Path:
     """Notes the epochs and the settings that the ensemble in the file `model` was trained with."""
     path = record_path(model)
-    kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_LEARNED}
-    record = {"sha256": sha256_of(model), "epochs": epochs, "settings": kept}
+    record = {"sha256": sha256_of(model), "epochs": epochs, "settings": learned_settings(settings)}
     write_text(path, json.dumps(record, indent=2) + "\n")
     return path
+
+
+def learned_settings(settings: EnsembleConfig | BanditEnsembleConfig) -> dict[str, Any]:
+    """Those of an ensemble's group that make a difference to what it learns."""
+    return {key: value for key, value in asdict(settings).items() if key not in _NOT_LEARNED}
 
 
 def trained_epochs(model: Path) -> int | None:
