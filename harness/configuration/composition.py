@@ -63,11 +63,22 @@ def as_config(
     for key in _keys(composed):
         if key not in known_keys(schema):
             raise UserError(_unknown_key(key, known_keys(schema)))
+    _check_deletions(overrides, known_keys(schema))
     typed = overridden_keys(overrides)
     if config.debug:
         shrink(config, keep=typed)
     validate(config, learns_from, typed=typed, never_reads=never_reads)
     return config
+
+
+def _check_deletions(overrides: Sequence[str], known: Collection[str]) -> None:
+    """Refuses ~group: the defaults would stand in silence for the chosen file's values."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.is_delete() and override.key_or_group in known:
+            raise UserError(
+                f"{override.input_line} would take away what the configuration says of"
+                f" {override.key_or_group}: give the values that you want instead"
+            )
 
 
 def overridden_keys(overrides: Sequence[str]) -> set[str]:

@@ -48,6 +48,7 @@ REFUSED = [
     ["train.grad_steps={a:1}"],
     ["train.grad_steps=null"],
     ["~train.grad_steps"],
+    ["~train"],
     ["+seed=1"],
     ["++seed=x"],
     ["+a.b.c=1"],
@@ -81,8 +82,6 @@ UNDERSTOOD = [
     ["-c", "job", "--resolve"],
     # of what --cfg would show
     ["--package=x"],
-    # back to the schema's own values
-    ["~train"],
 ]
 
 
