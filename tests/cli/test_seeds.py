@@ -74,7 +74,8 @@ def test_world_models_of_several_seeds_are_bit_for_bit_those_of_each_command(tra
 
 @pytest.mark.slow
 def test_world_models_of_several_seeds_go_on_where_they_were_killed(trained):
-    longer = (*WORLD, "ensemble.total_epochs=12", "checkpoint.every_minutes=1e-6")
+    # seconds, so that a busy machine's signal finds the second seed still at work
+    longer = (*WORLD, "ensemble.total_epochs=36", "checkpoint.every_minutes=1e-6")
     for seed in (0, 1):
         succeed(trained, MODELS, *longer, f"seed={seed}", "run_root=whole", "ensemble.save_dir=w")
     pieces = (*longer, "+seeds=[0,1]", "run_root=pieces", "ensemble.save_dir=p")
