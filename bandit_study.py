@@ -10,7 +10,7 @@ the other (results/bandit/run.sh).
 """
 
 from harness.configuration.schema import BanditStudyConfig
-from harness.run.entry import program
+from harness.entry import program
 
 
 @program("bandit_study", BanditStudyConfig, default="bandit_study")

@@ -12,8 +12,8 @@ episode lengths and ends, action saturation, coverage, what is odd, and which st
 import argparse
 from pathlib import Path
 
-from harness.run.flags import Flags, whole_number
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags, whole_number
+from harness.process.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

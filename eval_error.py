@@ -9,7 +9,7 @@ errors are left in plt/<domain>/<dataset>/<eval dataset>/{with,without}_LN_seed<
 """
 
 from harness.configuration.schema import ContinuousConfig
-from harness.run.entry import program
+from harness.entry import program
 from programs.inputs import present_inputs
 
 

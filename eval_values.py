@@ -10,8 +10,8 @@ and leaves values.json and plots/values.{pdf,png,npz} in its directory.
 import argparse
 from pathlib import Path
 
-from harness.run.flags import Flags, seed, whole_number
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags, seed, whole_number
+from harness.process.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

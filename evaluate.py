@@ -11,8 +11,8 @@ and plots/returns.png into the run directory; the film is of the first of the ep
 import argparse
 from pathlib import Path
 
-from harness.run.flags import Flags, seed, whole_number
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags, seed, whole_number
+from harness.process.reporting import reported_errors
 
 #: Each is an environment of its own, in memory at the same time as all others.
 MOST_EPISODES = 10_000

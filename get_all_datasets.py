@@ -14,9 +14,9 @@ from catalogue.domains import PUBLISHED
 from experience.data.download import download_datasets, overview, plan, summary
 from experience.data.published import published_files, select
 from harness.download.checked import Patience
-from harness.run.flags import Flags, number, whole_number
-from harness.run.interrupts import Interrupted
-from harness.run.reporting import reported_errors, say
+from harness.process.flags import Flags, number, whole_number
+from harness.process.interrupts import Interrupted
+from harness.process.reporting import reported_errors, say
 
 
 def parse() -> argparse.Namespace:

@@ -14,8 +14,8 @@ are complete; the same command and seed give the same rows, and continue an inte
 import argparse
 from pathlib import Path
 
-from harness.run.flags import Flags, json_object, number, seed, whole_number
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags, json_object, number, seed, whole_number
+from harness.process.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

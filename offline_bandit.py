@@ -9,7 +9,7 @@ interrupted run; plot_bandit.py draws the paper's Figure 3 from finished ones.
 """
 
 from harness.configuration.schema import BanditConfig
-from harness.run.entry import program
+from harness.entry import program
 
 
 @program("offline_bandit", BanditConfig, default="offline_bandit")

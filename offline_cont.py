@@ -11,7 +11,7 @@ With -m seeds are trained one after the other, with +seeds side by side (docs/ru
 """
 
 from harness.configuration.schema import ContConfig
-from harness.run.entry import program
+from harness.entry import program
 from programs.inputs import present_inputs
 
 

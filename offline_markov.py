@@ -7,7 +7,7 @@ seeds side by side (docs/runs.md).
 """
 
 from harness.configuration.schema import MarkovConfig
-from harness.run.entry import program
+from harness.entry import program
 from programs.inputs import present_inputs
 
 

@@ -13,8 +13,8 @@ with the value of a further key that ends best.
 import argparse
 from pathlib import Path
 
-from harness.run.flags import Flags
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags
+from harness.process.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

@@ -10,8 +10,8 @@ that it read: plt/<domain>/<train dataset>/<eval dataset>/.
 import argparse
 from pathlib import Path
 
-from harness.run.flags import Flags
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags
+from harness.process.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

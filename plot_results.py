@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 
 from harness.log import metrics
-from harness.run.flags import Flags
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags
+from harness.process.reporting import reported_errors
 
 
 def parse() -> argparse.Namespace:

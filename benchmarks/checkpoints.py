@@ -24,8 +24,8 @@ import numpy as np
 from experience.replay import TapeReplay
 from harness.configuration.composition import load_config
 from harness.configuration.schema import ContConfig
-from harness.run import checkpoint
-from harness.run.leaves import freed
+from harness.saving import checkpoint
+from harness.saving.leaves import freed
 from online_rl.builders import recurrent_agent
 from programs.training import replay_rings
 

@@ -22,7 +22,7 @@ from experience.history_store import HistoryStore
 from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.schema import ContConfig
-from harness.run import checkpoint as checkpoints
+from harness.saving import checkpoint as checkpoints
 from offline_world.scaler import Scaler, Statistics
 from online_rl import updates
 

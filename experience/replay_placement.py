@@ -8,7 +8,7 @@ import jax
 
 from experience.replay import TapeReplay, replay_bytes
 from harness.errors import UserError
-from harness.run.free_memory import free_device_bytes, free_host_bytes
+from harness.process.free_memory import free_device_bytes, free_host_bytes
 
 #: Share of the free memory that a replay may take; the rest is for networks and workspace.
 MOST_OF_FREE = 0.8

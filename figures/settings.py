@@ -6,8 +6,9 @@ from itertools import combinations
 from pathlib import Path
 
 from figures.run_records import RunRecord
+from harness.configuration.keys import within
 from harness.errors import UserError
-from harness.run.naming import FREE_KEYS, within
+from harness.run.naming import FREE_KEYS
 
 # Keys that differ between runs without making them different experiments. Which ensemble a bandit
 # learns in is said by its data and settings, wherever it lies.

@@ -10,8 +10,8 @@ import _checkout  # noqa: F401, I001 (before all others)
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.run.flags import Flags, seed
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags, seed
+from harness.process.reporting import reported_errors
 from offline_world.bandit_dataset import make_dataset, save_dataset
 
 

@@ -9,7 +9,7 @@ histogram of every arm's mean rewards before and after training in ensemble.plot
 
 import _checkout  # noqa: F401, I001 (before all others)
 from harness.configuration.schema import REWARD_MODEL_KEYS, BanditConfig
-from harness.run.entry import program
+from harness.entry import program
 
 
 @program(

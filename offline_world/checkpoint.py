@@ -28,7 +28,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.files import atomic_write
-from harness.run.manifest import hashed_file
+from harness.saving.manifest import hashed_file
 from offline_world.modules import BANDIT_DEPTH, CONTINUOUS_DEPTH, Ensemble
 from offline_world.scaler import Statistics
 

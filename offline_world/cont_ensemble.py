@@ -9,7 +9,7 @@ result is offline_world/ckpt/<domain>/<dataset>/ensemble_seed<seed>.eqx, in the 
 
 import _checkout  # noqa: F401, I001 (before all others)
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
-from harness.run.entry import program
+from harness.entry import program
 from programs.inputs import present_inputs
 
 

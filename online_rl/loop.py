@@ -13,10 +13,10 @@ import equinox as eqx
 from harness.errors import LostDirectoryError
 from harness.log import metrics
 from harness.log.logger import FanOut, Logger
-from harness.run.interrupts import Pending
-from harness.run.timer import Clock
+from harness.process.interrupts import Pending
+from harness.process.timer import Clock
 from online_rl.agent import Learner
-from online_rl.evaluating import Begin, Evaluate, UnderWay, at_once
+from online_rl.beside_training import Begin, Evaluate, UnderWay, at_once
 from online_rl.schedule import Schedule
 from online_rl.updates import UpdateMany
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harness.run.failures import Failures
-from harness.run.interrupts import Pending
+from harness.process.failures import Failures
+from harness.process.interrupts import Pending
 from online_rl.agent import Learner
 from online_rl.loop import Training
 from online_rl.updates import UpdateTogether

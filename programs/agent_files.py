@@ -14,8 +14,8 @@ import numpy as np
 
 from experience.data.origin import Origin
 from harness.errors import UserError
-from harness.run import checkpoint
-from harness.run.leaves import named_leaves
+from harness.saving import checkpoint
+from harness.saving.leaves import named_leaves
 from online_rl.agent import AbstractAgent, Learner
 
 _ORIGIN = "state_origin"

@@ -32,9 +32,9 @@ from offline_world.modules import BANDIT_DEPTH, Ensemble
 from offline_world.selection import best_members, require_members
 from offline_world.split import Data, bandit_holdout, split_rows
 from online_rl import loop
+from online_rl.beside_training import Evaluate
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
-from online_rl.evaluating import Evaluate
 from programs.agent_files import rescue_agent
 from programs.collecting import episode_figures, make_collect
 from programs.ensemble_training import fit_and_save, fit_settings

@@ -26,21 +26,21 @@ from harness.configuration.schema import BanditConfig, BanditStudyConfig
 from harness.log import metrics
 from harness.log.compiling import announced
 from harness.log.logger import FanOut, Logger
+from harness.process.interrupts import deferred
+from harness.process.timer import Clock
 from harness.randomness import Purpose, key_at, key_for
 from harness.run.directory import RunDirectory
 from harness.run.inputs import Input
-from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
 from harness.run.opening import open_run
-from harness.run.timer import Clock
 from layers.trees import stacked, taken_apart
 from offline_world.bandit_task import ARMS, PULLS
 from offline_world.bandit_world import BanditWorld
 from online_rl import loop, updates
 from online_rl.agent import AbstractLearner
+from online_rl.beside_training import Evaluate
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
-from online_rl.evaluating import Evaluate
 from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, episode_counts, finish_run, test_agent
 from programs.collecting import rollout_figures

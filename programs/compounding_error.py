@@ -13,7 +13,7 @@ from experience.histories import histories_of
 from experience.real.oracle import Oracle
 from experience.tasks import Task
 from harness.log.compiling import announced
-from harness.run.pieces import Keep, at_once
+from harness.saving.pieces import Keep, at_once
 from offline_world.world import World
 
 #: Trajectories at most.

@@ -25,7 +25,7 @@ from harness.run.directory import RunDirectory
 from harness.run.inputs import Input
 from online_rl import loop
 from online_rl.agent import AbstractAgent, AbstractLearner
-from online_rl.evaluating import evaluations
+from online_rl.beside_training import evaluations
 from online_rl.updates import vmapped
 from programs.agent_files import rescue_agent
 from programs.collecting import make_collect

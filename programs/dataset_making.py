@@ -13,9 +13,9 @@ from harness.errors import UserError
 from harness.files import disk_errors
 from harness.locks import only_process
 from harness.log.console import ProgressLine
-from harness.run.interrupts import deferred
+from harness.process.interrupts import deferred
+from harness.process.reporting import say
 from harness.run.provenance import describe_environment
-from harness.run.reporting import say
 from programs.behaviour import make_behaviour
 from programs.dataset_mixing import Mixture
 from programs.dataset_order import MIX, Order, domain_of

@@ -9,7 +9,7 @@ from experience.data.rows import Dataset
 from experience.data.sources import hdf5
 from experience.wrapper import flat_sizes, make_env, same_environment
 from harness.errors import UserError
-from harness.run.reporting import say
+from harness.process.reporting import say
 from programs.dataset_order import Order, digest
 
 

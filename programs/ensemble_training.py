@@ -22,13 +22,13 @@ from harness.configuration.schema import (
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.logger import Logger
+from harness.process.failures import Failures
+from harness.process.interrupts import deferred
+from harness.process.timer import Every
 from harness.randomness import ensemble_keys
-from harness.run import checkpoint
 from harness.run.directory import RunDirectory
-from harness.run.failures import Failures
 from harness.run.finished import is_foreign, place
-from harness.run.interrupts import deferred
-from harness.run.timer import Every
+from harness.saving import checkpoint
 from offline_world.checkpoint import save_ensemble, stored_data
 from offline_world.criterion import Criterion, relative_mse
 from offline_world.devices import require_devices

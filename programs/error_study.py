@@ -13,11 +13,11 @@ from figures.error_files import TOLD_STEPS, elsewhere_task, error_file, save_err
 from figures.error_quantiles import step_medians
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
+from harness.process.numerics import numerics_key
 from harness.run.directory import RunDirectory
 from harness.run.finished import is_foreign, place, put_aside
 from harness.run.inputs import Input
-from harness.run.numerics import numerics_key
-from harness.run.pieces import Pieces
+from harness.saving.pieces import Pieces
 from programs.compounding_error import beyond_squares, compounding_errors, logged_trajectories
 from programs.inputs import inputs_of
 from programs.training_record import trained_epochs

@@ -14,7 +14,7 @@ from experience.tasks import Task
 from harness.log import metrics
 from harness.log.compiling import announced
 from online_rl.agent import AbstractAgent, AbstractLearner
-from online_rl.evaluating import Evaluate
+from online_rl.beside_training import Evaluate
 
 #: (learner, seed) → evaluation, its trajectories included
 Play = Callable[[AbstractLearner, int], Evaluation]

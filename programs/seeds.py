@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.run.interrupts import deferred
+from harness.process.interrupts import deferred
 from online_rl import side_by_side
 from online_rl.agent import Learner
 from online_rl.updates import UpdateTogether

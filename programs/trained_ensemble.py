@@ -2,8 +2,8 @@
 
 from experience.data.dataset import Dataset
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
+from harness.configuration.typed import sibling_command, typed_keys
 from harness.errors import UserError
-from harness.run.invocation import sibling_command, typed_keys
 from offline_world.checkpoint import is_ours, load_ensemble, stored_data, stored_statistics
 from offline_world.modules import Ensemble
 from offline_world.scaler import Statistics

@@ -19,13 +19,13 @@ from harness.errors import UserError
 from harness.log import metrics
 from harness.log.logger import Logger
 from harness.log.metrics_file import read_rows
+from harness.process.interrupts import deferred
+from harness.process.timer import Clock, Every
 from harness.randomness import Purpose, key_at
-from harness.run import checkpoint
 from harness.run.directory import RunDirectory
-from harness.run.interrupts import deferred
 from harness.run.kept_agents import keep_agents
-from harness.run.leaves import freed
-from harness.run.timer import Clock, Every
+from harness.saving import checkpoint
+from harness.saving.leaves import freed
 from online_rl import loop, updates
 from online_rl.agent import AbstractAgent, Learner
 from online_rl.batch import Batch

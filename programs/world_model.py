@@ -16,8 +16,8 @@ from harness.arrays import digest_of
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
 from harness.log import metrics
-from harness.run.array_cache import cached_array
-from harness.run.numerics import numerics_key
+from harness.process.numerics import numerics_key
+from harness.saving.array_cache import cached_array
 from offline_world.criterion import relative_mse
 from offline_world.devices import by_members, require_devices
 from offline_world.modules import Ensemble

@@ -15,9 +15,9 @@ from typing import Any
 from harness.files import write_text
 from harness.log import metrics
 from harness.log.metrics_file import read_rows
+from harness.process.flags import Flags
+from harness.process.reporting import reported_errors
 from harness.run import layout
-from harness.run.flags import Flags
-from harness.run.reporting import reported_errors
 
 
 def thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ import jax  # noqa: E402
 import pytest  # noqa: E402
 
 from tests import golden_map  # noqa: E402
+from tests.cli import in_process  # noqa: E402
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -28,6 +29,18 @@ if jax.default_backend() != "cpu":
     # the published numbers are float32's, which TF32 misses; programs that tests start inherit it
     os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
     jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--processes",
+        action="store_true",
+        help="start every program as a process of its own, also where a test calls it in its own",
+    )
+
+
+def pytest_configure(config):
+    in_process.as_processes = config.getoption("--processes")
 
 
 def pytest_collection_modifyitems(items):

@@ -14,7 +14,7 @@ from hydra._internal.utils import get_args_parser
 
 from harness.checkout import ROOT
 from harness.configuration.composition import load_config
-from harness.run.arguments import as_overrides
+from harness.process.arguments import as_overrides
 
 PROGRAMS = {
     "offline_world/cont_ensemble.py": (),

@@ -9,7 +9,6 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
@@ -27,6 +26,7 @@ from harness.configuration import registration as registration
 from harness.configuration.chosen import check_chosen
 from harness.configuration.debug import shrink
 from harness.configuration.schema import ProgramConfig
+from harness.configuration.typed import overridden_keys
 from harness.configuration.validation import validate
 from harness.errors import UserError, first_line
 
@@ -79,19 +79,6 @@ def _check_deletions(overrides: Sequence[str], known: Collection[str]) -> None:
                 f"{override.input_line} would take away what the configuration says of"
                 f" {override.key_or_group}: give the values that you want instead"
             )
-
-
-def overridden_keys(overrides: Sequence[str]) -> set[str]:
-    """The dotted keys that a command line sets."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return {override.key_or_group for override in parsed}
-
-
-def typed_keys() -> set[str]:
-    """The dotted keys that the running program's command line sets; none outside a program."""
-    if not HydraConfig.initialized():
-        return set()
-    return overridden_keys(HydraConfig.get().overrides.task)
 
 
 def known_keys(schema: type, prefix: str = "") -> list[str]:

@@ -31,7 +31,7 @@ def _strategies() -> Collection[str]:
 
 
 def _command_buffers() -> Collection[str]:
-    from harness.run.numerics import COMMAND_BUFFERS
+    from harness.process.numerics import COMMAND_BUFFERS
 
     return COMMAND_BUFFERS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, open_dict
 
-from harness.configuration.composition import overridden_keys
+from harness.configuration.typed import overridden_keys
 from harness.errors import UserError
 
 #: It is no key of any schema: a run of several seeds is recorded as one of each.

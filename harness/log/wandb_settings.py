@@ -64,7 +64,7 @@ def project(program: str, config: Any) -> str:
     if program.endswith("_ensemble"):
         own = config.ensemble.domain
         # here, since the training loop's logger also serves where Hydra is not installed
-        from harness.configuration.composition import typed_keys
+        from harness.configuration.typed import typed_keys
 
         if "ensemble.domain" in typed_keys():
             return config.wandb.project or own

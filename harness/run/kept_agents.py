@@ -15,7 +15,7 @@ def keep_agents(config: ProgramConfig, run: RunDirectory) -> None:
     if not config.save_agent or config.save_agent_root is None or run.finished is None:
         return
     # it brings JAX, for which a finished run without a copy does not wait
-    from harness.run import checkpoint
+    from harness.saving import checkpoint
 
     def is_free(folder: Path, agent: Path) -> bool:
         own = (run.path / agent, *run.path.glob(f"{EARLIER}/*/{agent}"))

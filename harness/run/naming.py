@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.configuration.keys import flat, within
 from harness.configuration.schema import ProgramConfig
 
 #: Keys that change where and how a run is kept and shown, not what it learns.
@@ -21,11 +22,6 @@ _EXECUTION_KEYS = (
 _NAMED_ELSEWHERE = ("seed", "seeds", "dataset_name", "sweep")
 _PLAIN_CONFIGS = ("base", "base_markov", "offline_bandit")
 _LONGEST_NAME = 150
-
-
-def within(key: str, keys: Collection[str]) -> bool:
-    """Whether a dotted key is one of `keys` or in a group of them."""
-    return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 
 def run_name(
@@ -70,17 +66,6 @@ def changed_keys(
         for key in keys
         if key not in new or before[key] != new[key]
     ]
-
-
-def flat(group: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested groups as dotted keys; an empty group keeps its own key."""
-    found = {}
-    for name, value in group.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + str(name)] = value
-    return found
 
 
 def _is_own(key: str, relevant: Collection[str] | None) -> bool:

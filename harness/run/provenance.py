@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness.checkout import ROOT
-from harness.run.numerics import describe_numerics
+from harness.process.numerics import describe_numerics
 
 _PACKAGES = (
     "jax",

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.configuration.keys import flat
 from harness.errors import UserError
-from harness.run.naming import flat
 
 # All that files of something else were seen to raise.
 _UNREADABLE = (AttributeError, ValueError, TypeError, OSError, RecursionError)

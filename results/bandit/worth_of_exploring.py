@@ -14,8 +14,8 @@ import numpy as np
 
 from harness.configuration.composition import load_config
 from harness.configuration.schema import BanditConfig
-from harness.run.flags import Flags
-from harness.run.reporting import reported_errors
+from harness.process.flags import Flags
+from harness.process.reporting import reported_errors
 from offline_world.bandit_task import ARMS, PULLS
 from programs.bandit import build_world
 

@@ -16,7 +16,7 @@ from unittest import mock
 import jax
 from hydra.core.global_hydra import GlobalHydra
 
-from harness.run import launched, numerics
+from harness.process import launched, numerics
 from tests.cli import programs
 from tests.cli.programs import REPOSITORY
 
@@ -28,8 +28,14 @@ SETTINGS = {
 }
 
 
+#: pytest --processes: each program in an interpreter of its own after all
+as_processes = False
+
+
 def run(folder: Path, script: str, *arguments: str, **variables: str):
     """As programs.run: an exception that is no exit code is the test's own."""
+    if as_processes:
+        return programs.run(folder, script, *arguments, **variables)
     path, code = REPOSITORY / script, 0
     with _as_a_program(folder, [str(path), *arguments], variables) as (out, err):
         try:

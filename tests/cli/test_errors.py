@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from harness.run.free_memory import free_host_bytes
+from harness.process.free_memory import free_host_bytes
 from tests.cli import programs
 from tests.cli.in_process import fail, run
 from tests.cli.programs import REPOSITORY, environment

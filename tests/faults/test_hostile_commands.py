@@ -10,7 +10,7 @@ import pytest
 
 from harness.checkout import CONFIG_ROOT
 from harness.configuration.schema import ContConfig
-from harness.run.entry import program
+from harness.entry import program
 
 pytestmark = pytest.mark.slow
 BASE = (f"--config-path={CONFIG_ROOT}/pendulum", "--config-name=base")

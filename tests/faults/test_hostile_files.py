@@ -21,9 +21,9 @@ from figures.error_files import load_errors, save_errors
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.log.metrics_file import read_rows
-from harness.run import checkpoint
-from harness.run.array_cache import cached_array
 from harness.run.records import read_settings
+from harness.saving import checkpoint
+from harness.saving.array_cache import cached_array
 from offline_world import bandit_dataset
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from programs.agent_files import load_agent, save_agent

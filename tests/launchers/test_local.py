@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness.log.metrics_file import read_rows
-from harness.run.reporting import reported_errors
+from harness.process.reporting import reported_errors
 from tests.cli.programs import REPOSITORY, succeed, timeless
 from tests.cli.test_runs import assert_same_agents
 from tests.cli.tiny import AGENT, RUN, WORLD
@@ -19,8 +19,8 @@ import os, time
 from pathlib import Path
 from harness.configuration.schema import ContinuousConfig
 from harness.errors import UserError
-from harness.run.entry import program
-from harness.run.interrupts import deferred
+from harness.entry import program
+from harness.process.interrupts import deferred
 
 @program("offline_cont", ContinuousConfig, default="pendulum/base")
 def main(config, run):

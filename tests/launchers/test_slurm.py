@@ -26,8 +26,8 @@ LONGER = (*AGENT, "train.grad_steps=1500")
 PROGRAM = """
 import os, time
 from harness.configuration.schema import ContinuousConfig
-from harness.run.entry import program
-from harness.run.interrupts import deferred
+from harness.entry import program
+from harness.process.interrupts import deferred
 
 @program("offline_cont", ContinuousConfig, default="pendulum/base")
 def main(config, run):

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import LostDirectoryError, UserError
 from harness.log import metrics
 from harness.log.logger import FanOut
-from harness.run.interrupts import Interrupted, Pending
+from harness.process.interrupts import Interrupted, Pending
 from online_rl import loop, side_by_side
 from online_rl.agent import AbstractLearner
 from online_rl.schedule import Schedule

@@ -18,7 +18,7 @@ from figures.compounding import plot_compounding, spearman
 from figures.error_files import error_file, save_errors
 from figures.error_quantiles import step_quantiles
 from harness.configuration.groups import EnvConfig
-from harness.run.pieces import Pieces
+from harness.saving.pieces import Pieces
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler
 from offline_world.world import Prediction, World

@@ -23,7 +23,7 @@ from harness.configuration.composition import load_config
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.locks import only_process
-from harness.run.interrupts import Interrupted
+from harness.process.interrupts import Interrupted
 from online_rl.builders import markov_agent
 from programs import dataset_making
 from programs.agent_files import save_agent

@@ -20,14 +20,14 @@ from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.log import compiling
 from harness.log.logger import FanOut
-from harness.run.interrupts import Pending
+from harness.process.interrupts import Pending
 from offline_world.modules import Ensemble
 from offline_world.scaler import Scaler, Statistics
 from offline_world.terminations import termination_fn
 from offline_world.world import World
 from online_rl import loop
+from online_rl.beside_training import evaluations
 from online_rl.builders import markov_agent, recurrent_agent
-from online_rl.evaluating import evaluations
 from online_rl.schedule import Schedule
 from programs.collecting import make_collect
 from programs.inspection import make_inspect

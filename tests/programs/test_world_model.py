@@ -11,7 +11,7 @@ from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.errors import UserError
-from harness.run import free_memory, numerics
+from harness.process import free_memory, numerics
 from offline_world.checkpoint import load_ensemble, save_ensemble
 from online_rl.builders import recurrent_agent
 from programs import trained_ensemble, world_model

@@ -20,7 +20,7 @@ from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
 from harness.errors import UserError
-from harness.run import checkpoint
+from harness.saving import checkpoint
 from offline_world.criterion import relative_mse
 from offline_world.devices import MEMBER, by_members, everywhere, require_devices
 from offline_world.fit import FitSettings, FitState, compiled_epoch

@@ -8,7 +8,7 @@ import numpy as np
 from experience.data.origin import OriginOf
 from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset, from_d4rl_layout
 from harness.errors import UserError, first_line
-from harness.run.free_memory import free_host_bytes
+from harness.process.free_memory import free_host_bytes
 
 #: Share of the free memory that one array may take.
 MOST_OF_FREE = 0.8

@@ -14,7 +14,8 @@ from harness.configuration.schema import (
     ContConfig,
     MarkovConfig,
 )
-from harness.run import arguments, naming
+from harness.process import arguments
+from harness.run import naming
 
 KNOWN = {
     key for schema in (ContConfig, MarkovConfig, BanditStudyConfig) for key in known_keys(schema)

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
 from harness.configuration.schema import ContinuousConfig
-from harness.run.entry import program
+from harness.entry import program
 
 @program("offline_cont", ContinuousConfig, default="pendulum/base")
 def main(config, run):

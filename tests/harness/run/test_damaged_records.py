@@ -6,9 +6,10 @@ import pytest
 
 from harness.configuration.composition import load_config
 from harness.errors import UserError
-from harness.run import checkpoint, opening
+from harness.run import opening
 from harness.run.inputs import Input
 from harness.run.opening import open_run
+from harness.saving import checkpoint
 
 DAMAGE = {
     "empty": b"",

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import pytest
 
 from harness.configuration.composition import load_config
-from harness.run import checkpoint
 from harness.run.kept_agents import keep_agents
 from harness.run.opening import open_run
+from harness.saving import checkpoint
 
 
 def kept(tmp_path, run_dir, weight, *overrides):

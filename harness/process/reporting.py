@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.errors import UserError, first_line
-from harness.run.interrupts import Interrupted, raised_at_once
-from harness.run.surroundings import prepare
+from harness.process.interrupts import Interrupted, raised_at_once
+from harness.process.surroundings import prepare
 
 #: The exit code of a UserError.
 USER_ERROR = 2

@@ -4,7 +4,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from harness.run.free_memory import _group_left, free_device_bytes
+from harness.process.free_memory import _group_left, free_device_bytes
 
 MIB = 2**20
 NVIDIA_SMI = """#!/bin/sh

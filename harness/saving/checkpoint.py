@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import PyTree
 
 from harness.errors import UserError
-from harness.run import shelf
-from harness.run.leaves import as_leaf, form, is_data, named_leaves
-from harness.run.manifest import DamagedError, Sealed, read_manifest, verify
-from harness.run.rings import Ring, Segment, place_block
-from harness.run.saver import KEPT, STATE, Saver
-from harness.run.shelf import copy, same
+from harness.saving import shelf
+from harness.saving.leaves import as_leaf, form, is_data, named_leaves
+from harness.saving.manifest import DamagedError, Sealed, read_manifest, verify
+from harness.saving.rings import Ring, Segment, place_block
+from harness.saving.saver import KEPT, STATE, Saver
+from harness.saving.shelf import copy, same
 
 __all__ = ["Ring", "Saver", "copy", "exists", "notes", "restore", "same", "save"]
 

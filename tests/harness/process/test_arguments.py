@@ -6,7 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from harness.configuration.composition import load_config
 from harness.errors import UserError
-from harness.run.arguments import as_overrides
+from harness.process.arguments import as_overrides
 
 
 def meant(argument: str) -> object:

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import UserError
-from harness.run.failures import Failures
+from harness.process.failures import Failures
 
 
 def test_errors_are_told_at_once_and_raised_at_the_end(capsys):

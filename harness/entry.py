@@ -22,17 +22,18 @@ from harness.configuration.sweeps import check_sweep
 from harness.errors import UserError, first_line
 from harness.log import metrics
 from harness.log.wandb_settings import check_settings
-from harness.run import layout, shelf
-from harness.run.arguments import as_overrides
-from harness.run.array_cache import cache_root
+from harness.process.arguments import as_overrides
+from harness.process.launched import launched_job, take_command
+from harness.process.numerics import configure_numerics
+from harness.process.reporting import USER_ERROR, reported_errors, say
+from harness.run import layout
 from harness.run.directory import RunDirectory, set_aside
 from harness.run.finished import renew_copies
 from harness.run.inputs import Input
 from harness.run.kept_agents import keep_agents
-from harness.run.launched import launched_job, take_command
-from harness.run.numerics import configure_numerics
 from harness.run.opening import open_run
-from harness.run.reporting import USER_ERROR, reported_errors, say
+from harness.saving import shelf
+from harness.saving.array_cache import cache_root
 
 #: What a program does with its configuration, of the schema that it names, and its run; or several.
 Main = Callable[[Any, Any], None]

@@ -14,9 +14,9 @@ from tests.cli.programs import REPOSITORY
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from harness.run import interrupts
+from harness.process import interrupts
 from harness.configuration.schema import ContinuousConfig
-from harness.run.entry import program
+from harness.entry import program
 from harness.errors import UserError
 
 jax_is_here = "jax" in sys.modules

@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 
 from harness.checkout import ROOT
 from harness.errors import UserError
-from harness.run.interrupts import SIGNALS, Handler, Interrupted, be_patient, leave_terminal
-from harness.run.surroundings import prepare
+from harness.process.interrupts import SIGNALS, Handler, Interrupted, be_patient, leave_terminal
+from harness.process.surroundings import prepare
 
 #: What submitit has its jobs warned with.
 _SUBMITIT = signal.SIGUSR2

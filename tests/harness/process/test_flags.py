@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import UserError
-from harness.run.flags import Flags, json_object, number, seed, whole_number
+from harness.process.flags import Flags, json_object, number, seed, whole_number
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import disk_errors
-from harness.run.manifest import DamagedError, Sealed, read_manifest, verify
+from harness.saving.manifest import DamagedError, Sealed, read_manifest, verify
 
 SEGMENTS = "segments"
 # Numbered, because a step may be saved twice (periodically, then at the end).

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.interrupts import Interrupted, deferred, raised_at_once
+from harness.process.interrupts import Interrupted, deferred, raised_at_once
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -35,7 +35,7 @@ def test_a_request_that_nobody_checked_is_not_lost():
 
 BUSY = """
 import hashlib
-from harness.run.interrupts import deferred
+from harness.process.interrupts import deferred
 with deferred():
     print("ready", flush=True)
     # as in a compiled computation: no Python runs, for minutes
@@ -61,7 +61,7 @@ def test_the_first_signal_is_answered_and_the_second_obeyed_inside_a_long_comput
 
 LOST = """
 import os, sys
-from harness.run.interrupts import Interrupted, raised_at_once, deferred
+from harness.process.interrupts import Interrupted, raised_at_once, deferred
 entry = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 try:
     with raised_at_once(), deferred() as stop:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from experience.replay import TapeReplay
-from harness.run import checkpoint, rings
-from harness.run.shelf import SEGMENTS
+from harness.saving import checkpoint, rings
+from harness.saving.shelf import SEGMENTS
 from programs.training import replay_rings
 from tests.experience.tapes import counting_tape
 
@@ -129,7 +129,7 @@ def test_an_ended_writer_leaves_nothing_half(tmp_path, monkeypatch):
     def broken(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.run.saver.copy_block", broken)
+    monkeypatch.setattr("harness.saving.saver.copy_block", broken)
     with pytest.raises(KeyboardInterrupt):
         writing.save(tmp_path)
     assert int(restored(tmp_path).size) == 16

@@ -14,9 +14,9 @@ import pytest
 from harness.errors import LostDirectoryError, UserError
 from harness.log import metrics
 from harness.log.logger import FanOut
-from harness.run.interrupts import Interrupted, Pending
+from harness.process.interrupts import Interrupted, Pending
 from online_rl import loop, side_by_side
-from online_rl.evaluating import at_once, evaluations
+from online_rl.beside_training import at_once, evaluations
 from online_rl.schedule import Schedule
 from tests.online_rl.probes import make_agent
 
@@ -277,7 +277,7 @@ def test_a_signal_during_a_save_is_left_to_the_next_one(zeros):
 
 def test_only_an_accelerator_leaves_the_processor_free(zeros, monkeypatch):
     for on_cpu in (True, False):
-        monkeypatch.setattr("online_rl.evaluating.on_cpu", lambda on_cpu=on_cpu: on_cpu)
+        monkeypatch.setattr("online_rl.beside_training.on_cpu", lambda on_cpu=on_cpu: on_cpu)
         with evaluations(AGENT, beside_training=None) as how:
             name = how(lambda *_: {"by": threading.current_thread().name}, begin(zeros).learner, 0)
         assert name.result()["by"].startswith("evaluation") != on_cpu

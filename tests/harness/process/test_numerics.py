@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from harness.errors import UserError
-from harness.run import numerics
+from harness.process import numerics
 
 
 def settings(command_buffer="default", matmul_precision="default"):

@@ -15,16 +15,16 @@ from jaxtyping import PyTree
 
 from harness.errors import UserError
 from harness.files import disk_errors
-from harness.run import shelf
-from harness.run.leaves import form, is_data, named_leaves, on_host
-from harness.run.manifest import (
+from harness.saving import shelf
+from harness.saving.leaves import form, is_data, named_leaves, on_host
+from harness.saving.manifest import (
     DamagedError,
     hashed_file,
     read_manifest,
     sync_folder,
     write_manifest,
 )
-from harness.run.rings import Ring, Segment, block_bytes, copy_block, plan
+from harness.saving.rings import Ring, Segment, block_bytes, copy_block, plan
 
 STATE = "state.npz"
 KEPT = 2

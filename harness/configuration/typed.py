@@ -1,21 +1,28 @@
-"""How the running program was started, to name the command of another one that it needs."""
+"""What a command line sets, and the command of another program that sets the same."""
 
 import os
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
 from harness.checkout import CONFIG_ROOT, script_command
-from harness.run.naming import within
+from harness.configuration.keys import within
+
+
+def overridden_keys(overrides: Sequence[str]) -> set[str]:
+    """The dotted keys that a command line sets."""
+    return {override.key_or_group for override in _parsed(overrides)}
 
 
 def typed_keys() -> set[str]:
-    """The dotted keys that this program's command line gives a value; outside a program, none."""
+    """The dotted keys that the running program's command line sets; none outside a program."""
     if not HydraConfig.initialized():
         return set()
-    return {_key(override) for override in HydraConfig.get().overrides.task}
+    return overridden_keys(HydraConfig.get().overrides.task)
 
 
 def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> str:
@@ -32,11 +39,11 @@ def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> st
     # Hydra reads a relative --config-path from the script's own folder.
     path = os.path.relpath(folder, CONFIG_ROOT.parent / Path(script).parent)
     arguments = [f"--config-path={path}", f"--config-name={settings.job.config_name}"]
-    for override in settings.overrides.task:
-        if within(_key(override), keys):
-            arguments.append(override)
+    for override in _parsed(settings.overrides.task):
+        if within(override.key_or_group, keys):
+            arguments.append(str(override.input_line))
     return f"{script_command(script)} {shlex.join(arguments)}"
 
 
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
+def _parsed(overrides: Sequence[str]) -> list[Override]:
+    return OverridesParser.create().parse_overrides(list(overrides))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.checkout import ROOT
-from harness.run.array_cache import cache_root
-from harness.run.surroundings import _CACHES, prepare
+from harness.process.surroundings import _CACHES, prepare
+from harness.saving.array_cache import cache_root
 
 
 @pytest.fixture(autouse=True)

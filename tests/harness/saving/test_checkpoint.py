@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.run import checkpoint
+from harness.saving import checkpoint
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 SAVER = """
 import sys
 import numpy as np
-from harness.run import checkpoint
+from harness.saving import checkpoint
 checkpoint.save(sys.argv[1], 0, {"a": np.zeros(2_000_000)})
 print("saved", flush=True)
 for step in range(1, 10_000):
@@ -175,7 +175,7 @@ def test_an_error_of_the_writing_thread_is_raised_by_the_next_call(tmp_path, mon
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("harness.run.saver.np.savez", full)
+    monkeypatch.setattr("harness.saving.saver.np.savez", full)
     saver.save(2, {"a": np.ones(3)})
     with pytest.raises(UserError, match="disk is full"):
         saver.wait()
@@ -222,7 +222,7 @@ def test_a_disk_that_fills_during_the_save(small_disk, monkeypatch):
     small = {"a": np.arange(1000.0)}
     checkpoint.save(small_disk, 1, small)
     # Another program takes the space after it was found free.
-    monkeypatch.setattr("harness.run.saver._check_space", lambda target, size: None)
+    monkeypatch.setattr("harness.saving.saver._check_space", lambda target, size: None)
     with pytest.raises(UserError, match="disk is full"):
         checkpoint.save(small_disk, 2, {"a": np.random.default_rng(0).normal(size=1_000_000)})
     assert checkpoint.restore(small_disk, small)[0] == 1
