@@ -93,13 +93,12 @@ def test_kills_at_every_moment_change_nothing(folder, script):
     name = Path(script).stem
     arguments = PROGRAMS[script]
     whole, run = folder / f"{name}_whole", folder / f"{name}_killed"
-    wandb = {"WANDB_MODE": "offline"} if name == "offline_cont" else {}
 
     def start(directory, *more):
         where = [f"run_dir={directory.name}"]
         if name == "cont_ensemble":
             where.append(f"ensemble.save_dir={directory.name}_models")
-        return Program(folder, script, *arguments, *where, *more, **wandb)
+        return Program(folder, script, *arguments, *where, *more, WANDB_MODE="offline")
 
     finish(start(whole))
     tried = []
@@ -117,6 +116,8 @@ def test_kills_at_every_moment_change_nothing(folder, script):
     assert_equal_ends(whole, run)
     print(", equal end", flush=True)
     assert not (run / "checkpoint").exists(), "what a finished run needs no more is cleared"
+    sessions = [session.name for session in run.glob("wandb/offline-run-*")]
+    assert len(sessions) > 5 and len({name.rpartition("-")[2] for name in sessions}) == 1
     assert len(tried) >= 10
 
 
