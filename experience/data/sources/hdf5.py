@@ -13,7 +13,7 @@ from harness.process.free_memory import free_host_bytes
 #: Share of the free memory that one array may take.
 MOST_OF_FREE = 0.8
 #: All that h5py and HDF5 were seen to raise on damaged files.
-_UNREADABLE = (
+UNREADABLE = (
     *(OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError),
     *(OverflowError, MemoryError, NotImplementedError),
 )
@@ -47,7 +47,7 @@ def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None)
                 raise UserError(f"{where} lacks the arrays {missing}; {_hint(_names(file))}")
     except UserError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         kind = _other_format(path)
         if kind is not None:
             raise UserError(f"{where} is {kind}, not an HDF5 file: write it as HDF5") from error
