@@ -44,7 +44,9 @@ def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None)
                         arrays[key] = _read(file[key], where)
             missing = [key for key in REQUIRED_KEYS if key not in arrays]
             if missing:
-                raise UserError(f"{where} lacks the arrays {missing}; {_hint(_names(file))}")
+                raise UserError(
+                    f"{where} lacks the arrays {missing}; {_hint(set(missing), _names(file))}"
+                )
     except UserError:
         raise
     except UNREADABLE as error:
@@ -97,7 +99,7 @@ def _names(file: Any) -> list[str]:
     return sorted(names)
 
 
-def _hint(names: list[str]) -> str:
+def _hint(missing: set[str], names: list[str]) -> str:
     """What a file without the wanted arrays has instead, and what that looks like."""
     if not names:
         return "it has no arrays at all"
@@ -108,6 +110,11 @@ def _hint(names: list[str]) -> str:
         )
     shown = ", ".join(names[:_NAMED_ARRAYS])
     more = f" and {len(names) - _NAMED_ARRAYS:,} more" if len(names) > _NAMED_ARRAYS else ""
+    if not missing.difference(("terminals", "timeouts")) and not any("/" in name for name in names):
+        return (
+            f"it has {shown}{more}: add one number for each row, 1 in the last row of an episode"
+            " that ended (terminals) or was cut off (timeouts), 0 in all others"
+        )
     return f"it has {shown}{more}: store them under those names at the top of the file"
 
 
