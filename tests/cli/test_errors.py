@@ -279,3 +279,4 @@ def test_the_run_directory(trained):
     assert f"the run directory {MODEL} cannot be made (File exists)" in file
     stranger = fail(trained, "offline_cont.py", *AGENT, "run_dir=offline_world")
     assert "is not a run's directory" in stranger
+    assert not (trained / "offline_world/lock").exists(), "nothing is left in others' folders"
