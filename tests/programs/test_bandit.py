@@ -164,6 +164,16 @@ def test_together_agents_do_what_they_do_alone(studied):
             np.testing.assert_allclose(t[name], a[name], rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+def test_a_study_is_worth_what_its_agents_are_on_average(studied):
+    def finished(name):
+        return json.loads((studied / name / "finished.json").read_text())["objective"]
+
+    assert finished("study") == pytest.approx((finished("study/0_0") + finished("study/2.5_0")) / 2)
+    rows = read_rows(studied / "single/metrics.jsonl")
+    returns = [row["test_envs/reward"] for row in rows if "test_envs/reward" in row]
+    assert finished("single") == returns[-1]
+
+
 def test_figure_and_table_from_a_folder_of_runs(studied):
     told = succeed(studied, "plot_bandit.py", "study", "--out", "figure")
     names = ("figure3.pdf", "figure3.png", "figure3.npz", "table.md")

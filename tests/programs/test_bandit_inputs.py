@@ -1,5 +1,9 @@
 """What the bandit learns from may not change under it, through the real commands."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -39,6 +43,18 @@ def test_finished_runs_know_their_pulls(learned):
     assert pulls.read_bytes() != was
     for command in (MODEL, AGENT):
         assert "is finished" in succeed(learned, *command)
+
+
+def test_moved_runs_are_finished(learned, tmp_path):
+    moved = shutil.copytree(learned, tmp_path / "renamed checkout (2)")
+    for command in (MODEL, AGENT):
+        (metrics,) = (moved / "runs" / Path(command[0]).stem).rglob("metrics.jsonl")
+        before = metrics.read_bytes()
+        assert "is finished" in succeed(moved, *command)
+        assert metrics.read_bytes() == before
+        # what a sweeper gets of it
+        finished = json.loads((metrics.parent / "finished.json").read_text())
+        assert np.isfinite(finished["objective"]) and str(moved) not in str(finished)
 
 
 def test_an_agent_is_not_trained_on_the_ensemble_of_other_pulls(learned):
