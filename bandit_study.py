@@ -11,9 +11,10 @@ the other (results/bandit/run.sh).
 
 from harness.configuration.schema import BanditStudyConfig
 from harness.entry import program
+from programs.bandit_inputs import present_pulls
 
 
-@program("bandit_study", BanditStudyConfig, default="bandit_study")
+@program("bandit_study", BanditStudyConfig, default="bandit_study", inputs=present_pulls)
 def main(config, run):
     from programs.bandit_study import train_study
 

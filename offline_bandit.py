@@ -10,9 +10,10 @@ interrupted run; plot_bandit.py draws the paper's Figure 3 from finished ones.
 
 from harness.configuration.schema import BanditConfig
 from harness.entry import program
+from programs.bandit_inputs import present_pulls
 
 
-@program("offline_bandit", BanditConfig, default="offline_bandit")
+@program("offline_bandit", BanditConfig, default="offline_bandit", inputs=present_pulls)
 def main(config, run):
     from programs.bandit import train_agent
 

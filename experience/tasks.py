@@ -11,6 +11,7 @@ from jaxtyping import Float
 from catalogue import domains
 from experience.data.readers import PUBLISHED, split_source
 from experience.data.sources.d4rl_files import D4RL_URLS, d4rl_folder
+from experience.environment_names import PENDULUM_ID
 from experience.own_names import own_example, published_relative
 from harness.configuration.groups import EnvConfig
 from harness.configuration.validation import check_described, check_known
@@ -26,8 +27,8 @@ class Task:
     """A dataset, the rules for cutting it into histories, and the scale of its scores.
 
     `dataset_path` is set for data that a user made; `termination` only for the domains `custom` and
-    `pendulum`, `environment` for all others; `state_dim` and `action_dim` only where they are known
-    before the environment is made.
+    `pendulum`; `environment` unless a custom task does not say it; `state_dim` and `action_dim`
+    only where they are known before the environment is made.
     """
 
     domain: str
@@ -48,7 +49,7 @@ class Task:
     action_dim: int | None = None
     dataset_path: str | None = None
     termination: str | None = None
-    # a published dataset's name, under which its environment is registered
+    # what its environment is registered as: a published dataset's name, or the user's env.id
     environment: str | None = None
     # whether own actions beyond [-1, 1] are cut off, and whether a termination rule may disagree
     # with the terminal rows
@@ -200,6 +201,7 @@ def _own_task(domain: str, dataset_name: str, env: EnvConfig | None) -> Task:
         ref_min=ref_min,
         ref_max=ref_max,
         dataset_path=dataset_path,
+        environment=env.id or (PENDULUM_ID if domain == domains.PENDULUM else None),
         termination=env.termination,
         clip_actions=env.clip_actions,
         allow_termination_mismatch=env.allow_termination_mismatch,

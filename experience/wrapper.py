@@ -7,16 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from catalogue import domains
-from experience.data.sources.d4rl_files import D4RL_URLS
 from experience.engine import EngineInfo, install, quiet_gym
+from experience.environment_names import PENDULUM_ID
 from experience.tasks import get_task
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     import gym
-
-PENDULUM_ID = "Pendulum-v1"
 
 
 @runtime_checkable
@@ -90,14 +88,6 @@ def environment_name(domain: str, dataset_name: str, env_config: EnvConfig | Non
     return f"the environment of dataset_name={dataset_name}"
 
 
-def same_environment(one: str, other: str) -> bool:
-    """Whether two ids are of one environment: D4RL registers it under each of its datasets' names.
-
-    The mazes of a size are one, whatever their datasets' goals.
-    """
-    return _without_level(one) == _without_level(other)
-
-
 def engine_info(domain: str, engine: str = "mujoco") -> EngineInfo:
     """The simulator behind `make_env(domain, ...)`, which this also makes ready for use.
 
@@ -109,13 +99,6 @@ def engine_info(domain: str, engine: str = "mujoco") -> EngineInfo:
     import gymnasium
 
     return EngineInfo("gymnasium", gymnasium.__version__)
-
-
-def _without_level(environment: str) -> str:
-    if environment not in D4RL_URLS:
-        return environment
-    words = environment.split("-")
-    return "-".join(words[: 2 if words[0] == "antmaze" else 1])
 
 
 def _make_d4rl(dataset_name: str, _: EnvConfig | None) -> "gym.Env":

@@ -19,7 +19,8 @@ def foreign_code(what: str, *said_elsewhere: type[Exception]) -> Iterator[None]:
         yield
     except (UserError, *said_elsewhere):
         raise
-    except Exception as error:  # the only kind of code of which nothing is known
+    # the only kind of code of which nothing is known; it may also give up with a sys.exit
+    except (Exception, SystemExit) as error:
         place = _place(error)
         reason = " ".join(str(error).split())
         raise UserError(
@@ -28,7 +29,7 @@ def foreign_code(what: str, *said_elsewhere: type[Exception]) -> Iterator[None]:
         ) from error
 
 
-def _place(error: Exception) -> traceback.FrameSummary:
+def _place(error: BaseException) -> traceback.FrameSummary:
     """Where the user's code was when it raised, by itself or in a library that it called."""
     # the first two frames are this border's and its caller's
     frames = traceback.extract_tb(error.__traceback__)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from harness.arrays import UnreadableArraysError, read_npz, write_npz
+from harness.arrays import UnreadableArraysError, digest_of, read_npz, write_npz
 from harness.checkout import script_command
 from harness.errors import UserError
 from harness.pickled_arrays import NotPlainArraysError, read_pickled_arrays
@@ -28,6 +28,11 @@ class BanditDataset:
         """One row per pull: the arm as one-hot, then the reward."""
         one_hot = np.eye(ARMS, dtype=np.float32)[self.arms.reshape(-1)]
         return np.concatenate([one_hot, self.rewards.reshape(-1, 1)], axis=1)
+
+    @property
+    def digest(self) -> str:
+        """That of the rows as they are learned from, whatever file they are in."""
+        return digest_of([self.rows()])
 
 
 def make_dataset(seed: int) -> BanditDataset:

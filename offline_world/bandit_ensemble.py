@@ -10,6 +10,7 @@ histogram of every arm's mean rewards before and after training in ensemble.plot
 import _checkout  # noqa: F401, I001 (before all others)
 from harness.configuration.schema import REWARD_MODEL_KEYS, BanditConfig
 from harness.entry import program
+from programs.bandit_inputs import present_pulls
 
 
 @program(
@@ -18,6 +19,7 @@ from harness.entry import program
     default="offline_bandit",
     flags=("seed",),
     learns_from=REWARD_MODEL_KEYS,
+    inputs=present_pulls,
 )
 def main(config, run):
     from programs.bandit import train_ensemble

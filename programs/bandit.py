@@ -1,5 +1,6 @@
 """The bandit study: its reward ensemble, and the recurrent agent in it (paper Section 3)."""
 
+import shlex
 from pathlib import Path
 
 import equinox as eqx
@@ -14,7 +15,8 @@ from experience.real.bandit_envs import Played, no_history, play
 from experience.replay import TapeReplay
 from figures.bandit_progress import SHOWN, arm_histogram, bandit_plot
 from harness.checkout import script_command
-from harness.configuration.schema import BanditConfig
+from harness.configuration.schema import REWARD_MODEL_KEYS, BanditConfig
+from harness.configuration.typed import typed_overrides
 from harness.errors import UserError
 from harness.log import metrics
 from harness.log.compiling import announced
@@ -22,7 +24,7 @@ from harness.log.metrics_file import read_rows
 from harness.randomness import Purpose, ensemble_keys, key_at
 from harness.run.directory import RunDirectory
 from harness.run.inputs import Input
-from offline_world.bandit_dataset import load_dataset
+from offline_world.bandit_dataset import BanditDataset
 from offline_world.bandit_task import ARMS, PULLS, SECOND_ARM_PAYS
 from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
@@ -36,10 +38,12 @@ from online_rl.beside_training import Evaluate
 from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner, plasticity
 from programs.agent_files import rescue_agent
+from programs.bandit_inputs import load_pulls, pulls_input
 from programs.collecting import episode_figures, make_collect
 from programs.ensemble_training import fit_and_save, fit_settings
 from programs.imagining import as_policy
 from programs.inspection import make_inspect
+from programs.trained_ensemble import require_data
 from programs.training import Member, batches, finish, make_save, make_updates, start, train
 
 
@@ -48,16 +52,17 @@ def ensemble_path(config: BanditConfig) -> Path:
     return Path(config.collect.save_dir).expanduser() / f"ensemble_seed{config.seed}.eqx"
 
 
-def bandit_data(config: BanditConfig) -> Data:
+def bandit_data(pulls: BanditDataset) -> Data:
     """Training rows and the held-out 20 %."""
-    rows = jnp.asarray(load_dataset(Path(config.collect.data_path).expanduser()).rows())
+    rows = jnp.asarray(pulls.rows())
     train_rows, holdout_rows = split_rows(rows.shape[0], bandit_holdout(rows.shape[0]))
     return Data(train=rows[train_rows], holdout=rows[holdout_rows])
 
 
 def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
     """Train the reward ensemble (eq. 9 to 11) and save it in the published format."""
-    settings = config.ensemble
+    settings, pulls = config.ensemble, load_pulls(config)
+    run.depends_on(pulls_input(config))
     keys = ensemble_keys(config.seed)
     # compiled as one: operation by operation a first run waits longer
     ensemble = eqx.filter_jit(Ensemble)(
@@ -75,12 +80,13 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
     best = fit_and_save(
         fitting,
         ensemble,
-        compiled_epoch(fitting, bandit_data(config)),
+        compiled_epoch(fitting, bandit_data(pulls)),
         key=keys.order,
         config=config,
         run=run,
         path=path,
         score=metrics.HOLDOUT_NLL,
+        data=pulls.digest,
     )
     means_after = np.asarray(arm_means(best, ARMS))
     for folder in (run.plots, Path(settings.plot_dir).expanduser()):
@@ -93,16 +99,26 @@ def train_ensemble(config: BanditConfig, run: RunDirectory) -> Path:
 def build_world(config: BanditConfig) -> BanditWorld:
     """The imagined bandit (eq. 12, 17, 20) from the saved ensemble."""
     path, collect = ensemble_path(config), config.collect
+    typed = shlex.join(typed_overrides(set(REWARD_MODEL_KEYS) - {"seed"}))
+    training = f"{script_command('offline_world/bandit_ensemble.py')} --seed {config.seed} {typed}"
+    training = training.strip()
     if not path.exists():
         raise UserError(
-            f"there is no reward ensemble {path}: train it with"
-            f" `{script_command('offline_world/bandit_ensemble.py')} --seed {config.seed}"
-            f"{' debug=true' if config.debug else ''}`, or put the published file there"
+            f"there is no reward ensemble {path}: train it with `{training}`, or put the published"
+            " file there"
         )
     ensemble = load_bandit_ensemble(path, ARMS)
     require_members(ensemble, collect.ensemble_size, path)
+    pulls = load_pulls(config)
+    require_data(
+        path,
+        pulls.digest,
+        f"collect.data_path={config.collect.data_path}",
+        # its run may be finished
+        f"give the collect.save_dir of these, or train it again with `{training} restart=true`",
+    )
     criterion = absolute_nll(config.ensemble.improve_thres)
-    ensemble = best_members(ensemble, bandit_data(config).holdout, collect.ensemble_size, criterion)
+    ensemble = best_members(ensemble, bandit_data(pulls).holdout, collect.ensemble_size, criterion)
     return BanditWorld(
         ensemble=ensemble,
         penalty_coef=jnp.asarray(collect.penalty_coef, jnp.float32),
@@ -114,7 +130,7 @@ def build_world(config: BanditConfig) -> BanditWorld:
 def train_agent(config: BanditConfig, run: RunDirectory) -> None:
     """The whole run: reward ensemble, agent, loop, and what is left at the end."""
     world = build_world(config)
-    run.depends_on(Input.file(ensemble_path(config)))
+    run.depends_on(Input.file(ensemble_path(config)), pulls_input(config))
     agent = bandit_agent(config, ARMS)
     (state,), is_on_device = start([config], agent, state_dim=1, action_dim=ARMS, horizon=PULLS)
     collect_in = make_collect(

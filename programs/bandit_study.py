@@ -43,6 +43,7 @@ from online_rl.builders import bandit_agent
 from online_rl.dqn import DQNAgent, DQNLearner
 from programs.agent_files import rescue_agent
 from programs.bandit import build_world, ensemble_path, episode_counts, finish_run, test_agent
+from programs.bandit_inputs import pulls_input
 from programs.collecting import rollout_figures
 from programs.imagining import make_imagine
 from programs.inspection import norms, one_update, schedules
@@ -74,6 +75,7 @@ def train_study(config: BanditStudyConfig, run: RunDirectory) -> None:
     with ExitStack() as open_:
         runs = [open_.enter_context(open_run("offline_bandit", member)) for member in configs]
         worlds = stacked([build_world(member) for member in configs])
+        run.depends_on(pulls_input(config))
         for member in configs:
             run.depends_on(Input.file(ensemble_path(member)))
         states, _ = start(configs, agent, state_dim=1, action_dim=ARMS, horizon=PULLS)

@@ -7,8 +7,9 @@ from typing import Any
 from experience.data import own_file
 from experience.data.recording import record_blocks
 from experience.data.rows import Dataset
+from experience.environment_names import same_environment
 from experience.tasks import DATASETS, get_task, own_path
-from experience.wrapper import RealEnv, engine_info, flat_sizes, make_env, same_environment
+from experience.wrapper import RealEnv, engine_info, flat_sizes, make_env
 from harness.errors import UserError
 from harness.files import disk_errors
 from harness.locks import only_process

@@ -7,7 +7,8 @@ from typing import Any
 from experience.data import own_file
 from experience.data.rows import Dataset
 from experience.data.sources import hdf5
-from experience.wrapper import flat_sizes, make_env, same_environment
+from experience.environment_names import same_environment
+from experience.wrapper import flat_sizes, make_env
 from harness.errors import UserError
 from harness.process.reporting import say
 from programs.dataset_order import Order, digest
@@ -58,10 +59,10 @@ def _mixed(order: Order, environment: str, sizes: tuple[int, int]) -> Dataset:
 
 
 def _require_file_of(environment: str, source: Path, name: str) -> None:
-    other = own_file.attributes(source).get("environment")
+    other = own_file.environment_of(source)
     if other is None:
         say(f"note: {source} does not say what environment it is of; only its sizes are compared")
-    elif not same_environment(environment, str(other)):
+    elif not same_environment(environment, other):
         raise UserError(
             f"{source} is of {other}, and {name} is of {environment}: mix datasets of one"
             " environment"

@@ -1,5 +1,7 @@
 """The saved ensemble of a seed, and whether it is of these data and settings."""
 
+from pathlib import Path
+
 from experience.data.dataset import Dataset
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
 from harness.configuration.typed import sibling_command, typed_keys
@@ -38,7 +40,7 @@ def check_learned_from(config: ContinuousConfig, wanted: Statistics, dataset: Da
     path, name = ensemble_path(config), config.dataset_name
     # its run may be finished
     train_again = f"train it again with `{_training_command(config)} restart=true`"
-    stored, learned = stored_statistics(path), stored_data(path)
+    stored = stored_statistics(path)
     if stored is None and dataset.origin is not None:
         raise UserError(
             f"{path} is from before states far from 0 were measured from their mean, as those of"
@@ -49,12 +51,9 @@ def check_learned_from(config: ContinuousConfig, wanted: Statistics, dataset: Da
             f"{path} was trained on inputs normalised with {stored} statistics, but those of {name}"
             f" are {wanted}: it belongs to another dataset; {train_again}"
         )
-    if learned not in (None, dataset.digest):
-        raise UserError(
-            f"{path} learned from other data than those of {name} are now (SHA-256"
-            f" {str(learned)[:12]}…, now {dataset.digest[:12]}…): put the old data back, give the"
-            f" ensemble.save_dir of these, or {train_again}"
-        )
+    require_data(
+        path, dataset.digest, name, f"give the ensemble.save_dir of these, or {train_again}"
+    )
     if stored is None and is_ours(path):
         print(
             f"note: {path} is of an earlier version, which did not say how it was trained: its"
@@ -62,6 +61,17 @@ def check_learned_from(config: ContinuousConfig, wanted: Statistics, dataset: Da
             " another, so that its members are ranked and cut off a little differently; where that"
             f" matters, {train_again}",
             flush=True,
+        )
+
+
+def require_data(path: Path, digest: str, name: str, otherwise: str) -> None:
+    """UserError if the ensemble in `path` says that it learned from other data than those of
+    `name`, whose digest is now `digest`; `otherwise` is what to do but to put the old data back."""
+    learned = stored_data(path)
+    if learned not in (None, digest):
+        raise UserError(
+            f"{path} learned from other data than those of {name} are now (SHA-256"
+            f" {str(learned)[:12]}…, now {digest[:12]}…): put the old data back, {otherwise}"
         )
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from catalogue import domains
+from experience.data import own_file
 from experience.data.checks.actions import actions_clipped, actions_outside
 from experience.data.checks.episodes import broken_episodes
 from experience.data.checks.finding import Finding
@@ -18,6 +20,7 @@ from experience.data.checks.verdict import judge
 from experience.data.origin import OriginOf, find_origin
 from experience.data.readers import FILES, READERS, Wanted, fetch, split_source
 from experience.data.rows import Dataset
+from experience.environment_names import same_environment
 from experience.tasks import Task
 from harness.checkout import script_command
 from harness.errors import UserError
@@ -34,14 +37,15 @@ def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
     from `origin_of` them, by default where float32 needs it. Pendulum's data is made first if its
     file is missing.
     Raises UserError for a missing or damaged file, missing keys, unequal lengths, NaN or inf,
-    wrong dimensions, contradictory NeoRL episodes, and for own data also for actions out of bounds
-    and for ends of episodes that cannot be right.
+    wrong dimensions, contradictory NeoRL episodes, and for own data also for actions out of bounds,
+    for ends of episodes that cannot be right, and where its file says another environment.
     """
     dataset, where = _read(task, None if task.is_published else origin_of)
     check_dimensions(dataset, task.state_dim, task.action_dim, where)
     if task.is_published:
         judge(_episode_findings(task, dataset), where, published=True)
     else:
+        _require_same_environment(task, where)
         dataset = _checked_own(task, dataset, where)
     if task.reward_shift:
         shifted = dataset.rewards + np.float32(task.reward_shift)
@@ -78,7 +82,7 @@ def _read(task: Task, origin_of: OriginOf | None) -> tuple[Dataset, str]:
     named = task.dataset_path
     if named is None:
         missing = f"download it with {fetch(task.dataset_name)} or put the file there by hand"
-    elif task.environment is not None:
+    elif task.domain not in domains.DESCRIBED:
         missing = (
             f"collect it with `{script_command('make_dataset.py')} {task.dataset_name}`, or say"
             " with env.dataset_path where it is"
@@ -101,6 +105,19 @@ def _path_of(task: Task) -> str:
     """What the source of the dataset knows it by."""
     named = task.dataset_path
     return task.dataset_name if named is None else split_source(named, task.source)[1]
+
+
+def _require_same_environment(task: Task, where: str) -> None:
+    """Equal sizes say nothing: half-cheetah and walker have the same."""
+    path = data_file(task)
+    said = None if path is None else own_file.environment_of(path)
+    wanted = task.environment
+    if said is not None and wanted is not None and not same_environment(said, wanted):
+        raise UserError(
+            f"{where} is of {said}, as its attribute 'environment' says, and not of {wanted}: give"
+            f" data of that one, or the configuration of {said}; where the rows do fit, remove the"
+            " attribute from the file"
+        )
 
 
 def _checked_own(task: Task, dataset: Dataset, where: str) -> Dataset:

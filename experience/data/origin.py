@@ -63,11 +63,12 @@ def warn_of_lost_steps(
     """Says on stderr which columns of `stored` do not survive as float32 `kept`.
 
     A column suffers if its rows change from one to the next and float32 no longer shows it, or if
-    it was stored as float32 already at values that leave no digits for what varies.
+    it was stored as float32 already at values that leave no digits for what varies, or for steps
+    of 1 at all (a unix time that stands still for minutes).
     """
     if stored.dtype.itemsize <= 4 and stored.dtype.kind == "f":
         std, step = stored.std(0, dtype=np.float64), _float32_step(stored)
-        for column in np.flatnonzero((std > 0) & (step > MOST_LOST * std)):
+        for column in np.flatnonzero((step > MOST_LOST * std) & ((std > 0) | (step > 1))):
             _warn(
                 f"{where}: column {column} of '{key}' is stored as {stored.dtype}, whose steps of"
                 f" {step[column]:.3g} are coarse beside its standard deviation"

@@ -4,13 +4,13 @@ import json
 import re
 import shutil
 from collections.abc import Iterable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experience.data.rows import OPTIONAL_KEYS, REQUIRED_KEYS, Dataset
+from experience.data.sources.hdf5 import UNREADABLE
 from harness.arrays import UnreadableArraysError, read_npz, write_npz
 from harness.errors import UserError, first_line
 from harness.files import atomic_write, write_text
@@ -145,20 +145,19 @@ def as_attribute(value: Any) -> str | int | float:
 
 def attributes(path: Path) -> dict[str, Any]:
     """The provenance of an own file, by name; empty for a file without."""
-    with _opened(path) as file:
-        return dict(file.attrs)
-
-
-@contextmanager
-def _opened(path: Path):
     import h5py
 
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(f"{path} is not a readable HDF5 file ({error})") from error
-    with file:
-        yield file
+        with h5py.File(path, "r") as file:
+            return dict(file.attrs)
+    except UNREADABLE as error:
+        raise UserError(f"{path} is not a readable HDF5 file ({first_line(error)})") from error
+
+
+def environment_of(path: Path) -> str | None:
+    """The id of the environment that the file says it is of; None where it does not say."""
+    said = attributes(path).get("environment")
+    return said if isinstance(said, str) else None
 
 
 def _load(part: Path) -> Dataset:

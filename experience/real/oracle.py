@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from catalogue import domains
-from experience.wrapper import PENDULUM_ID, make_env
+from experience.environment_names import PENDULUM_ID
+from experience.wrapper import make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 

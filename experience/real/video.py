@@ -15,9 +15,10 @@ from jaxtyping import UInt8
 from catalogue import domains
 from experience.data.origin import Origin, measured_from
 from experience.data.recording import AbstractBehaviour
+from experience.environment_names import PENDULUM_ID
 from experience.real.evaluator import copy_seeds
 from experience.tasks import Task
-from experience.wrapper import PENDULUM_ID, RealEnv, make_env
+from experience.wrapper import RealEnv, make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 from harness.files import atomic_write

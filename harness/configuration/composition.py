@@ -191,13 +191,13 @@ def _nearest(word: str, words: Collection[str]) -> str:
 def _near_keys(key: str, known: Collection[str]) -> list[str]:
     """The keys that a dotted key with a mistake may stand for.
 
-    The last part says most: it may be right in the wrong group, misspelt, or only a word of the
-    whole name (lr of critic_head_lr).
+    The last part says most: it may be right in the wrong group, misspelt, or only some words of
+    the whole name (lr or head_lr of critic_head_lr).
     """
     group, _, leaf = key.rpartition(".")
     leaves = {other: other.rpartition(".")[2] for other in known}
     ranked = sorted(known, key=lambda other: other.rpartition(".")[0] != group)
-    parts = [other for other in ranked if leaf in leaves[other].split("_")]
+    parts = [other for other in ranked if f"_{leaf}_" in f"_{leaves[other]}_"]
     if in_group := [other for other in parts if other.rpartition(".")[0] == group]:
         return in_group
     if exact := [other for other in ranked if leaves[other] == leaf]:

@@ -39,10 +39,16 @@ def sibling_command(script: str, keys: Collection[str], *, otherwise: str) -> st
     # Hydra reads a relative --config-path from the script's own folder.
     path = os.path.relpath(folder, CONFIG_ROOT.parent / Path(script).parent)
     arguments = [f"--config-path={path}", f"--config-name={settings.job.config_name}"]
-    for override in _parsed(settings.overrides.task):
-        if within(override.key_or_group, keys):
-            arguments.append(str(override.input_line))
-    return f"{script_command(script)} {shlex.join(arguments)}"
+    return f"{script_command(script)} {shlex.join([*arguments, *typed_overrides(keys)])}"
+
+
+def typed_overrides(keys: Collection[str]) -> list[str]:
+    """What the running program's command line sets of `keys` (dotted keys or groups), as typed;
+    nothing outside a program."""
+    if not HydraConfig.initialized():
+        return []
+    parsed = _parsed(HydraConfig.get().overrides.task)
+    return [str(each.input_line) for each in parsed if within(each.key_or_group, keys)]
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:

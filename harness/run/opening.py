@@ -43,6 +43,8 @@ def open_run(
     try:
         made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        # before a lock is left in a folder of others
+        _require_run(path)
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
@@ -92,16 +94,21 @@ def run_path(
 def _claim(
     path: Path, program: str, config: ProgramConfig, relevant: Collection[str] | None
 ) -> bool:
-    """Whether this run was begun before; UserError if the folder holds anything else."""
+    """Whether this run was begun before; UserError if the folder holds another."""
     continued = (path / layout.CONFIG).exists()
     if continued:
         _check_same(path, program, config, relevant)
-    elif strangers := sorted(c.name for c in path.iterdir() if is_record(c.name)):
+    return continued
+
+
+def _require_run(path: Path) -> None:
+    """UserError if the folder holds anything but a run."""
+    strangers = sorted(c.name for c in path.iterdir() if is_record(c.name))
+    if strangers and not (path / layout.CONFIG).exists():
         raise UserError(
             f"run_dir={path} has files ({', '.join(strangers[:3])}) but is not a run's"
             " directory: give an empty or a new one"
         )
-    return continued
 
 
 def _check_same(

@@ -111,7 +111,7 @@ def test_the_dataset(tmp_path):
         sentences,
         "(none.hdf5) does not exist; correct env.dataset_path",
         "(cut.hdf5) is truncated or not an HDF5 file",
-        "(keys.hdf5) lacks the arrays ['timeouts']",
+        "(keys.hdf5) lacks the arrays ['timeouts']; it has actions, next_observations",
         "(lengths.hdf5) has arrays of unequal lengths",
         "(nan.hdf5): 'observations' holds NaN or inf, first in row 7",
         "(inf.hdf5): 'rewards' holds NaN or inf, first in row 7",
@@ -279,3 +279,4 @@ def test_the_run_directory(trained):
     assert f"the run directory {MODEL} cannot be made (File exists)" in file
     stranger = fail(trained, "offline_cont.py", *AGENT, "run_dir=offline_world")
     assert "is not a run's directory" in stranger
+    assert not (trained / "offline_world/lock").exists(), "nothing is left in others' folders"

@@ -71,7 +71,7 @@ def test_a_damaged_run_is_not_trained_over_and_a_restart_keeps_the_old_records(m
         assert timeless(read_rows(moved / folder / "metrics.jsonl")) == whole
     assert not (moved / SEED0 / "earlier/1/agent").exists()
     # the records set aside are no second run of seed 0
-    told = in_process.succeed(moved, "plot_results.py", "runs", "--out", "tables")
+    told = in_process.succeed(moved, "plot_results.py", "runs/offline_cont", "--out", "tables")
     assert "| pendulum-random-v1 | recurrent | 2 |" in told
     again = in_process.fail(moved, "offline_cont.py", *AGENT, "run_dir=offline_world")
     assert "is not a run's directory" in again

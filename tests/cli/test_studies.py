@@ -43,7 +43,9 @@ def test_errors_are_kept_as_arrays_and_the_run_as_finished(evaluated):
             assert (np.diff(arrays["thresholds"]) >= 0).all()
             median = float(np.sort(arrays["rmse"][9])[49])
         folder = evaluated / "runs/eval_error/pendulum-random-v1" / run / "seed0"
-        figures = json.loads((folder / "finished.json").read_text())["figures"]
+        finished = json.loads((folder / "finished.json").read_text())
+        figures = finished["figures"]
+        assert finished["objective"] == figures["median_rmse_step100"]
         assert figures["median_rmse_step10"] == pytest.approx(median, rel=1e-5)
         assert set(figures) == {f"median_rmse_step{step}" for step in (1, 10, 100)}
 

@@ -4,8 +4,9 @@ import gymnasium
 import numpy as np
 import pytest
 
+from experience.environment_names import same_environment
 from experience.tasks import DATASETS, get_task
-from experience.wrapper import make_env, same_environment
+from experience.wrapper import make_env
 from harness.configuration.groups import EnvConfig
 from harness.errors import UserError
 
@@ -242,6 +243,9 @@ def test_datasets_of_one_environment_differ_in_level_only():
     assert same_environment("hopper-random-v2", "hopper-medium-expert-v2")
     assert same_environment("antmaze-umaze-v2", "antmaze-umaze-diverse-v2")
     assert same_environment("Hopper-v3", "Hopper-v3") and same_environment("Mine-v0", "Mine-v0")
+    assert same_environment("Hopper-v3-low", "Hopper-v3")
+    assert same_environment("my.module:Mine-v0", "Mine-v0")
+    assert not same_environment("Walker2d-v3-low", "Hopper-v3")
     for other in ("walker2d-random-v2", "Hopper-v3", "hopper-random-v3"):
         assert not same_environment("hopper-random-v2", other)
     assert not same_environment("antmaze-medium-play-v2", "antmaze-large-play-v2")

@@ -21,6 +21,7 @@ from offline_world.bandit_world import BanditWorld, arm_means
 from offline_world.checkpoint import load_bandit_ensemble
 from online_rl.builders import bandit_agent
 from programs import bandit
+from programs.bandit_inputs import load_pulls
 from tests.cli import programs
 from tests.cli.in_process import fail, succeed
 from tests.cli.programs import timeless
@@ -45,7 +46,8 @@ def studied(tmp_path_factory):
 def test_ensemble_is_in_the_published_format_with_a_histogram(studied):
     path = studied / "offline_world/ckpt/bandit_debug/ensemble_seed0.eqx"
     header = json.loads(path.read_bytes().partition(b"\n")[0])
-    assert header == {"ensemble_size": 4, "hidden_size": 16}
+    assert header.keys() == {"ensemble_size", "hidden_size", "data"}
+    assert (header["ensemble_size"], header["hidden_size"]) == (4, 16)
     assert load_bandit_ensemble(path, 2).size == 4
     assert (studied / "plt/bandit_debug/reward_means_seed0.png").stat().st_size > 1000
 
@@ -133,7 +135,9 @@ def test_the_published_rows_are_held_out(tmp_path):
     arms, rewards = pulls % 2, pulls.astype(np.float32)
     file = tmp_path / "pulls.npz"
     save_dataset(file, BanditDataset(arms.reshape(10, 100), rewards.reshape(10, 100)))
-    data = bandit.bandit_data(load_config("offline_bandit", [f"collect.data_path={file}"]))
+    data = bandit.bandit_data(
+        load_pulls(load_config("offline_bandit", [f"collect.data_path={file}"]))
+    )
     order = np.random.RandomState(42).permutation(1000)
     assert order[:5].tolist() == [521, 737, 740, 660, 411]
     for rows, expected in ((data.holdout, order[:200]), (data.train, order[200:])):
@@ -158,6 +162,16 @@ def test_together_agents_do_what_they_do_alone(studied):
         assert a.keys() == t.keys()
         for name in a:
             np.testing.assert_allclose(t[name], a[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_study_is_worth_what_its_agents_are_on_average(studied):
+    def finished(name):
+        return json.loads((studied / name / "finished.json").read_text())["objective"]
+
+    assert finished("study") == pytest.approx((finished("study/0_0") + finished("study/2.5_0")) / 2)
+    rows = read_rows(studied / "single/metrics.jsonl")
+    returns = [row["test_envs/reward"] for row in rows if "test_envs/reward" in row]
+    assert finished("single") == returns[-1]
 
 
 def test_figure_and_table_from_a_folder_of_runs(studied):

@@ -13,7 +13,7 @@ from harness.process.free_memory import free_host_bytes
 #: Share of the free memory that one array may take.
 MOST_OF_FREE = 0.8
 #: All that h5py and HDF5 were seen to raise on damaged files.
-_UNREADABLE = (
+UNREADABLE = (
     *(OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError),
     *(OverflowError, MemoryError, NotImplementedError),
 )
@@ -44,10 +44,12 @@ def read(path: Path, where: str, remedy: str, origin_of: OriginOf | None = None)
                         arrays[key] = _read(file[key], where)
             missing = [key for key in REQUIRED_KEYS if key not in arrays]
             if missing:
-                raise UserError(f"{where} lacks the arrays {missing}; {_hint(_names(file))}")
+                raise UserError(
+                    f"{where} lacks the arrays {missing}; {_hint(set(missing), _names(file))}"
+                )
     except UserError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         kind = _other_format(path)
         if kind is not None:
             raise UserError(f"{where} is {kind}, not an HDF5 file: write it as HDF5") from error
@@ -97,7 +99,7 @@ def _names(file: Any) -> list[str]:
     return sorted(names)
 
 
-def _hint(names: list[str]) -> str:
+def _hint(missing: set[str], names: list[str]) -> str:
     """What a file without the wanted arrays has instead, and what that looks like."""
     if not names:
         return "it has no arrays at all"
@@ -108,6 +110,11 @@ def _hint(names: list[str]) -> str:
         )
     shown = ", ".join(names[:_NAMED_ARRAYS])
     more = f" and {len(names) - _NAMED_ARRAYS:,} more" if len(names) > _NAMED_ARRAYS else ""
+    if not missing.difference(("terminals", "timeouts")) and not any("/" in name for name in names):
+        return (
+            f"it has {shown}{more}: add one number for each row, 1 in the last row of an episode"
+            " that ended (terminals) or was cut off (timeouts), 0 in all others"
+        )
     return f"it has {shown}{more}: store them under those names at the top of the file"
 
 

@@ -34,6 +34,9 @@ def read(dataset_id: str, where: str, origin_of: OriginOf | None) -> Dataset:
     episodes = list(stored.iterate_episodes())
     if not episodes:
         raise UserError(f"{where} has no episodes; use a dataset that has some")
+    for episode in episodes:
+        _require_shape("observation", episode.observations, stored.observation_space, where)
+        _require_shape("action", episode.actions, stored.action_space, where)
     timeouts = [_ending(episode) for episode in episodes]
     actions = np.concatenate([episode.actions for episode in episodes])
     return from_d4rl_layout(
@@ -64,6 +67,16 @@ def _require_vectors(name: str, space, where: str) -> None:
         raise UserError(
             f"{where} has the {name} space {space}; only Box spaces of one axis are supported"
         )
+
+
+def _require_shape(name: str, array: np.ndarray, space, where: str) -> None:
+    if array.shape[1:] == space.shape:
+        return
+    cause = "minari keeps arrays of uint8 as JPEG pictures: " if space.dtype == np.uint8 else ""
+    raise UserError(
+        f"{where} has {name}s of shape {array.shape[1:]} where its {name} space says {space}:"
+        f" {cause}collect it with a space of another type, such as float32"
+    )
 
 
 def _action_bounds(space, where: str) -> tuple[np.ndarray, np.ndarray]:

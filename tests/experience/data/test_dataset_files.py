@@ -130,7 +130,10 @@ def bad(key, row, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("timeouts"), r"lacks the arrays \['timeouts'\]; it has actions, "),
+        (
+            lambda c: c.pop("timeouts"),
+            r"lacks the arrays \['timeouts'\]; it has actions, .*: add one number for each row",
+        ),
         (lambda c: c.update({"data/dones": c.pop("timeouts")}), "it has actions, data/dones, "),
         (lambda c: c.update({f"episode_0/{k}": c.pop(k) for k in list(c)}), "are Minari's: give"),
         (lambda c: c.clear(), "lacks .*; it has no arrays at all"),

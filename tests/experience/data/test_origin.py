@@ -68,6 +68,11 @@ def test_what_float32_cannot_hold_is_told(tmp_path, capsys):
     assert "column 0 of 'observations' is stored as float32, whose steps of 0.0625" in told
     assert told.count("warning") == 1
 
+    # a unix time, whose steps of 128 s in float32 leave a single value
+    load_dataset(write(tmp_path, np.float32, offset=np.array([1.7e9, 0, 0])))
+    told = capsys.readouterr().err
+    assert "whose steps of 128 are coarse" in told and told.count("warning") == 1
+
     load_dataset(write(tmp_path, rewards=1e9 + np.cos(np.arange(ROWS))))
     assert "in column 0 of 'rewards'" in capsys.readouterr().err
 

@@ -14,6 +14,8 @@ class Faulty(PendulumEnv):
     def __init__(self, fault: str, late: int = 1):
         if fault == "constructor":
             raise KeyError("no such file")
+        if fault == "exit":
+            raise SystemExit(3)
         super().__init__()
         self.fault, self.late, self.count = fault, late, 0
         if fault == "bytes":
@@ -36,6 +38,8 @@ class Faulty(PendulumEnv):
             return observation, reward, terminated, truncated, info
         if self.fault == "state":
             observation[1] = np.inf
+        if self.fault == "far":
+            observation = np.array([0.0, 1e39, 0.0])
         if self.fault == "shape":
             observation = observation[None]
         if self.fault == "slow":
@@ -44,7 +48,13 @@ class Faulty(PendulumEnv):
             raise RuntimeError("the robot\nfell")
         if self.fault == "old step":
             return observation, reward, terminated, info
-        rewards = {"reward": np.nan, "column": np.array([reward]), "pair": np.ones(2), "none": None}
+        rewards = {
+            "reward": np.nan,
+            "huge": 1e300,
+            "column": np.array([reward]),
+            "pair": np.ones(2),
+            "none": None,
+        }
         return observation, rewards.get(self.fault, reward), terminated, truncated, info
 
 

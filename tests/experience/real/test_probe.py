@@ -27,6 +27,12 @@ def config(fault: str, **settings) -> EnvConfig:
     ("fault", "words"),
     [
         ("constructor", r"making ENV .* raised KeyError \('no such file'\) in .*, line"),
+        ("exit", r"making ENV .* raised SystemExit \(3\) in .*faulty.py, line"),
+        (
+            "huge",
+            r"ENV returned the reward 1e\+300, which is beyond float32 .*, at step 1",
+        ),
+        ("far", r"an observation with 1e\+39 in dimension 1, which is beyond float32 .* at step 1"),
         ("reset", "ENV returned an observation with nan in dimension 0 at its reset"),
         ("old reset", r"reset of ENV does not return gymnasium's \(observation, info\)"),
         ("old step", r"step of ENV does not return gymnasium's \(observation, reward, t"),

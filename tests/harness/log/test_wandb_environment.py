@@ -1,4 +1,4 @@
-"""wandb's own agent of a sweep, with its real library offline."""
+"""wandb's own agent of a sweep starts the real command, with its real library offline."""
 
 import sys
 from pathlib import Path
@@ -10,26 +10,17 @@ from tests.wandb_files import stored
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-PROGRAM = """
-from harness.configuration.schema import ContinuousConfig
-from harness.entry import program
-
-@program("offline_cont", ContinuousConfig, default="pendulum/base")
-def main(config, run):
-    from harness.log.logger import Logger
-    with Logger(run, config) as logger:
-        logger.log(3, {"test_envs/normalized_score": config.train.utd})
-    run.finish(objective=config.train.utd)
-
-main()
-"""
+PROGRAM = REPOSITORY / "offline_world/cont_ensemble.py"
+ROOT = {"run_root": "her runs (1)"}
 #: As documented in docs/runs.md.
-COMMAND = ["${env}", sys.executable, "${program}", "--config-name=base", "${args_no_hyphens}"]
+COMMAND = [
+    *("${env}", sys.executable, "${program}"),
+    *("--config-path=../configs/pendulum", "--config-name=base", "${args_no_hyphens}"),
+]
 
 
 def test_an_agent_of_a_sweep_starts_a_program(tmp_path, monkeypatch):
     """It gets its orders from this test instead of a server."""
-    (tmp_path / "program.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
     variables = environment(tmp_path) | {
         "PYTHONPATH": str(REPOSITORY),
@@ -46,8 +37,9 @@ def test_an_agent_of_a_sweep_starts_a_program(tmp_path, monkeypatch):
 
     def order(run_id: str, command: list[str]) -> int:
         agent._sweep_command = command
-        settings = {"train.utd": {"value": 0.125}, "run_root": {"value": "her runs (1)"}}
-        agent._command_run({"run_id": run_id, "program": "program.py", "args": settings})
+        chosen = {"ensemble.lr": 0.125, "ensemble.total_epochs": 1, "debug": True}
+        settings = {key: {"value": value} for key, value in (chosen | ROOT).items()}
+        agent._command_run({"run_id": run_id, "program": str(PROGRAM), "args": settings})
         return agent._run_processes[run_id]._popen.wait()
 
     assert order("run1", COMMAND) == 0
@@ -55,4 +47,5 @@ def test_an_agent_of_a_sweep_starts_a_program(tmp_path, monkeypatch):
     run, _ = stored(tmp_path)
     assert (run.run_id, run.sweep_id, run.project) == ("run1", "sweep1", "searched")
     config = {item.key or item.nested_key[0]: item.value_json for item in run.config.update}
-    assert config["train.utd"] == "0.125"
+    assert config["ensemble.lr"] == "0.125"
+    assert (tmp_path / "her runs (1)/cont_ensemble").is_dir()

@@ -115,6 +115,7 @@ def test_options(monkeypatch):
         ("env.termination=a b", None),
         ("+env.kwargs.name=a (b)", "'+env.kwargs.name=\"a (b)\"'"),
         ("train.lr=1", "'train.critic_head_lr' or 'train.actor_head_lr'"),
+        ("train.enc_lr=1", "'train.critic_enc_lr' or 'train.actor_enc_lr'"),
         ("train.critc_enc_lr=1", "'train.critic_enc_lr'"),
         ("collect.penalty=1", "'collect.penalty_coef'"),
         ("model.r_max=0.5", "'model.memory.r_max'"),
