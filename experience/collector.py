@@ -154,13 +154,16 @@ def roll_out(
     # penalty, uncertainty, and as 0 or 1 whether it ended its rollout and how
     records = jnp.zeros((steps, count, state_dim + action_dim + 5))
 
+    # found together: in the loop they would take two launches of every step
+    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(jnp.arange(steps))
+
     def going(carry):
         i, world_state, *_ = carry
-        return (i < steps) & ~world_state.done.all()
+        return ((i < steps) & ~world_state.done).any()
 
     def step(carry):
         i, world_state, last_action, last_reward, memory, records, length, final_state = carry
-        act_key, world_key = jax.random.split(jax.random.fold_in(key, i))
+        act_key, world_key = keys[i]
         alive = ~world_state.done
         start = ~begun & (i == 0)
         observed = observation(

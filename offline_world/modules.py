@@ -69,9 +69,9 @@ class Member(eqx.Module):
         joined = eqx.tree_at(lambda head: (head.weight, head.bias), first, (weight, bias))
         mean, log_std = jnp.split(joined(h), 2)
         if self.residual:
-            mean = jnp.concatenate(
-                [mean[: self.residual] + x[: self.residual], mean[self.residual :]]
-            )
+            # zeros are added to the rest: to join two parts would be a kernel of its own
+            zeros = [(0, mean.shape[0] - self.residual), *[(0, 0)] * (mean.ndim - 1)]
+            mean = mean + jnp.pad(x[: self.residual], zeros)
         return mean, soft_clamp(log_std)
 
 
