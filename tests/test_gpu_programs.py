@@ -38,7 +38,7 @@ PINS = {
     "update_side_by_side": Pin("updates.py", 368, 7.50, 1, 627_000_000, 113_680_164),
     "fit_epoch": Pin("fit.py: fit_epoch.several", 59, 2.21, 3, 310_000_000, 266_289_676, 3),
     "collection": Pin("collector.py: roll_out", 49, 0.200, 2, 34_000_000, 0, 2),
-    "add": Pin("replay.py", 4, 0.1, 1, 600, 2_680_000_416),
+    "add": Pin("replay.py", 4, 1e-6, 1, 600, 2_680_000_416),
 }
 #: A sample from the replay, a member's batch and an imagined step are straight lines.
 INNERMOST = ("update", "update_side_by_side", "fit_epoch", "collection")
