@@ -122,7 +122,7 @@ def ensemble():
     carry = [(model, optimiser.init(eqx.filter(model, eqx.is_array)))]
 
     def run():
-        carry[0] = steps((x, y, jnp.ones(256)), carry[0])
+        carry[0] = steps((x, y, jnp.asarray(256)), carry[0])
         return carry[0]
 
     report("one ensemble training step, 128 × 256 rows", 25, STEPS, run)

@@ -147,20 +147,21 @@ def roll_out(
         terminated=previous.next_terminated & begun,
         truncated=previous.next_truncated & begun,
     )
-    count, state_dim = here.state.shape
+    (count, state_dim), action_dim = here.state.shape, here.action.shape[1]
     steps = min(limit, world.horizon)
-    action_dim = here.action.shape[1]
     # one array of all that is kept of a step, which one launch can write: state, action, reward,
     # penalty, uncertainty, and as 0 or 1 whether it ended its rollout and how
     records = jnp.zeros((steps, count, state_dim + action_dim + 5))
+    # found together: in the loop they would take two launches of every step
+    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(jnp.arange(steps))
 
     def going(carry):
         i, world_state, *_ = carry
-        return (i < steps) & ~world_state.done.all()
+        return ((i < steps) & ~world_state.done).any()
 
     def step(carry):
         i, world_state, last_action, last_reward, memory, records, length, final_state = carry
-        act_key, world_key = jax.random.split(jax.random.fold_in(key, i))
+        act_key, world_key = keys[i]
         alive = ~world_state.done
         start = ~begun & (i == 0)
         observed = observation(
@@ -190,8 +191,7 @@ def roll_out(
             after,
             world_state,
         )
-        reward = imagined.raw_reward
-        return i + 1, after, action, reward, memory, records, length, final_state
+        return i + 1, after, action, imagined.raw_reward, memory, records, length, final_state
 
     length = jnp.zeros(count, jnp.int32)
     before = previous.action, previous.next_reward

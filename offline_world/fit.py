@@ -26,7 +26,7 @@ Step = Callable[
         optax.OptState,
         Float[Array, "member batch in"],
         Float[Array, "member batch out"],
-        Float[Array, " batch"],
+        Int[Array, ""],
     ],
     tuple[Ensemble, optax.OptState, Float[Array, ""]],
 ]
@@ -57,30 +57,30 @@ class FitSettings:
         """
         if on_cpu():
             return optax.adamw(self.lr, weight_decay=self.weight_decay)
-        adam = optax.scale_by_adam()
         return optax.chain(
-            optax.partition({True: adam, False: _side_by_side(adam)}, _are_large),
+            _side_by_side(optax.scale_by_adam()),
             optax.add_decayed_weights(self.weight_decay),
             optax.scale_by_learning_rate(self.lr),
         )
 
 
-def _are_large(parameters):
-    """Which arrays are matrices: (member, in, out)."""
-    return jax.tree.map(lambda p: p.ndim > 2, parameters)
-
-
 def _side_by_side(inner: optax.GradientTransformation) -> optax.GradientTransformation:
-    """`inner` on all arrays (member, out) as one, whose members can be spread over devices."""
+    """`inner` on every matrix (member, in, out), and on all arrays (member, out) as one, whose
+    members can be spread over devices."""
 
     def joined(tree):
-        return jnp.concatenate(jax.tree.leaves(tree), axis=1)
+        leaves = jax.tree.leaves(tree)
+        small = jnp.concatenate([leaf for leaf in leaves if leaf.ndim < 3], axis=1)
+        return [leaf for leaf in leaves if leaf.ndim > 2], small
 
     def update(updates, state, params=None):
         leaves, structure = jax.tree.flatten(updates)
-        changed, state = inner.update(joined(updates), state)
-        ends = np.cumsum([leaf.shape[1] for leaf in leaves])[:-1]
-        return jax.tree.unflatten(structure, jnp.split(jnp.asarray(changed), ends, axis=1)), state
+        directions, state = inner.update(joined(updates), state)
+        *large, small = map(jnp.asarray, jax.tree.leaves(directions))
+        ends = np.cumsum([leaf.shape[1] for leaf in leaves if leaf.ndim < 3])[:-1]
+        matrices, others = iter(large), iter(jnp.split(small, ends, axis=1))
+        changed = [next(matrices if leaf.ndim > 2 else others) for leaf in leaves]
+        return jax.tree.unflatten(structure, changed), state
 
     return optax.GradientTransformation(lambda params: inner.init(joined(params)), update)
 
@@ -187,10 +187,8 @@ def fit_epoch(
             ensemble, optimiser_state, total = carry
             rows = jax.lax.dynamic_slice_in_dim(orders, j * batch_size, batch_size, axis=1)
             x, y = jnp.split(data.train[rows], [ensemble.in_size], axis=-1)
-            weight = (first + j) * batch_size + jnp.arange(batch_size) < count
-            ensemble, optimiser_state, loss = step(
-                ensemble, optimiser_state, x, y, weight.astype(jnp.float32)
-            )
+            left = jnp.minimum(count - (first + j) * batch_size, batch_size)
+            ensemble, optimiser_state, loss = step(ensemble, optimiser_state, x, y, left)
             return ensemble, optimiser_state, total + loss
 
         return jax.lax.fori_loop(0, jnp.minimum(STEPS_AT_ONCE, steps - first), one, carry)
@@ -220,19 +218,20 @@ def fit_epoch(
 
 
 def make_step(optimiser: optax.GradientTransformation) -> Step:
-    """One AdamW step: (ensemble, optimiser state, x, y, weight) → both again, and the loss.
+    """One AdamW step: (ensemble, optimiser state, x, y, rows) → both again, and the loss.
 
-    `weight` is 0 on rows past a short batch's end. The loss is the NLL averaged over members, rows
-    and outputs.
+    Only the first `rows` of a batch count. The loss is the NLL averaged over members, rows and
+    outputs.
     """
 
-    def loss_fn(ensemble, x, y, weight):
-        mean, log_std = ensemble.log_gaussian(x)
+    def loss_fn(ensemble, x, y, rows):
+        mean, log_std = ensemble.log_gaussian(x, training=True)
         per_row = nll(mean, log_std, y).mean(0)
-        return (per_row * weight).sum() / weight.sum()
+        counts = (jnp.arange(per_row.size) < rows).astype(per_row.dtype)
+        return (per_row * counts).sum() / rows.astype(per_row.dtype)
 
-    def step(ensemble, optimiser_state, x, y, weight):
-        loss, grads = eqx.filter_value_and_grad(loss_fn)(ensemble, x, y, weight)
+    def step(ensemble, optimiser_state, x, y, rows):
+        loss, grads = eqx.filter_value_and_grad(loss_fn)(ensemble, x, y, rows)
         updates, optimiser_state = optimiser.update(grads, optimiser_state, ensemble)
         return eqx.apply_updates(ensemble, updates), optimiser_state, loss
 

@@ -61,13 +61,17 @@ class Member(eqx.Module):
         for block in self.blocks:
             h = block(h)
         # both heads in one product
-        heads = self.mean_head, self.log_std_head
-        joined = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=-1), *heads)
+        first, second = self.mean_head, self.log_std_head
+        size = first.bias.size
+        # a sum, because to join them would be a kernel of its own
+        bias = jnp.pad(first.bias, (0, size)) + jnp.pad(second.bias, (size, 0))
+        weight = jnp.concatenate([first.weight, second.weight], axis=1)
+        joined = eqx.tree_at(lambda head: (head.weight, head.bias), first, (weight, bias))
         mean, log_std = jnp.split(joined(h), 2)
         if self.residual:
-            mean = jnp.concatenate(
-                [mean[: self.residual] + x[: self.residual], mean[self.residual :]]
-            )
+            # zeros are added to the rest: to join two parts would be a kernel of its own
+            zeros = [(0, mean.shape[0] - self.residual), *[(0, 0)] * (mean.ndim - 1)]
+            mean = mean + jnp.pad(x[: self.residual], zeros)
         return mean, soft_clamp(log_std)
 
 
@@ -76,7 +80,9 @@ class Ensemble(eqx.Module):
 
     On a processor features lead the batch inside: both factors of every product then share their
     leading, contracted axis, the form XLA's CPU library multiplies fastest. Elsewhere rows lead,
-    over whose features one kernel normalises.
+    over whose features one kernel normalises, but in training: there features lead too, so that
+    a layer's three sums over rows take one kernel (`layers/norm.py`), which holds no more than two
+    where rows lead.
     """
 
     members: Member
@@ -109,11 +115,14 @@ class Ensemble(eqx.Module):
         self.members = eqx.filter_vmap(member)(jax.random.split(key, size))
 
     def log_gaussian(
-        self, inputs: Float[Array, "*member batch in"]
+        self, inputs: Float[Array, "*member batch in"], *, training: bool = False
     ) -> tuple[Float[Array, "member batch out"], Float[Array, "member batch out"]]:
-        """Mean and log std, for inputs (batch, in) shared by all members or (member, batch, in)."""
+        """Mean and log std, for inputs (batch, in) shared by all members or (member, batch, in).
+
+        `training` takes the form whose gradient is the cheaper one.
+        """
         per_member = 0 if inputs.ndim == 3 else None
-        if on_cpu():
+        if training or on_cpu():
             outputs = eqx.filter_vmap(Member.__call__, in_axes=(eqx.if_array(0), per_member))(
                 self.members, inputs.swapaxes(-1, -2)
             )

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Int
 
 from online_rl.networks import Head, Network
 
@@ -86,6 +87,20 @@ def _apply(optimiser, parameters, grads, state):
         return parameters, state
     updates, state = optimiser.update(grads, state, eqx.filter(parameters, eqx.is_array))
     return eqx.apply_updates(parameters, updates), state
+
+
+def in_step(states: Tree, updates: Int[Array, ""]) -> Tree:
+    """These states, each of whose counts is `updates`, as it is where every chain steps in every
+    update. What follows from a count is then computed once, and not for each chain."""
+
+    def is_adam(state):
+        return isinstance(state, optax.ScaleByAdamState)
+
+    return jax.tree.map(
+        lambda state: state._replace(count=updates) if is_adam(state) else state,
+        states,
+        is_leaf=is_adam,
+    )
 
 
 def polyak(target: Tree, source: Tree, tau: float) -> Tree:

@@ -24,7 +24,7 @@ from online_rl.networks import (
     make_critic_heads,
     sampled_heads,
 )
-from online_rl.optimiser import SplitOptimiser, SplitState, polyak
+from online_rl.optimiser import SplitOptimiser, SplitState, in_step, polyak
 from online_rl.sac_figures import Step, update_figures
 
 
@@ -125,6 +125,9 @@ class SACAgent(AbstractAgent[SACLearner]):
         """Critic, target, actor, temperature, in this order (eq. 40 to 44)."""
         next_key, heads_key, new_key = jax.random.split(key, 3)
         s, alpha = self.settings, jnp.exp(learner.log_alpha)
+        actor_state, critic_state = in_step(
+            (learner.actor_state, learner.critic_state), learner.updates
+        )
 
         # The actor changes only after the critic, so one pass of it gives the next actions of the
         # target and, differentiated later, the policy gradient.
@@ -133,18 +136,17 @@ class SACAgent(AbstractAgent[SACLearner]):
         )
         target = self._target(learner, batch, policy_output, alpha, next_key, heads_key)
         critic_step, grads = self._critic_gradient(learner.critic, batch, target)
-        critic, critic_state = self.critic_optimiser.step(
-            learner.critic, grads, learner.critic_state
-        )
+        critic, critic_state = self.critic_optimiser.step(learner.critic, grads, critic_state)
         actor_step, output_grads = self._policy_gradient(
             critic, batch, policy_output, alpha, new_key
         )
         (grads,) = actor_vjp(output_grads)
-        actor, actor_state = self.actor_optimiser.step(learner.actor, grads, learner.actor_state)
+        actor, actor_state = self.actor_optimiser.step(learner.actor, grads, actor_state)
         # α(H − H̄) with the gradient through log α alone, which is the loss itself
         log_alpha, alpha_state, loss_alpha = learner.log_alpha, learner.alpha_state, None
         if s.target_entropy is not None:
             loss_alpha = alpha * self._weighted(batch, actor_step.rows - s.target_entropy).value
+            alpha_state = in_step(alpha_state, learner.updates)
             step, alpha_state = self.alpha_optimiser.update(loss_alpha, alpha_state)
             log_alpha = log_alpha + jnp.asarray(step)
 

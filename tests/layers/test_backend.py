@@ -56,13 +56,14 @@ def test_normalisation_and_its_gradient(both, getkey, slope):
     assert_same(both(lambda: eqx.filter_value_and_grad(loss)((norm, x))))
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("shape", [(5, 4), (3, 5, 4)])
-def test_ensemble_and_its_gradient(both, getkey, shape):
+def test_ensemble_and_its_gradient(both, getkey, shape, training):
     ensemble = golden_ensemble.random(3, 4, 3, 8, residual=2, depth=2, seed=0)
     x = jax.random.normal(getkey(), shape)
 
     def loss(ensemble):
-        mean, log_std = ensemble.log_gaussian(x)
+        mean, log_std = ensemble.log_gaussian(x, training=training)
         return jnp.square(mean).sum() + log_std.sum()
 
     assert_same(both(lambda: (ensemble.log_gaussian(x), eqx.filter_grad(loss)(ensemble))))

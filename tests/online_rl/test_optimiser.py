@@ -11,7 +11,7 @@ from layers import Linear
 from memory import LRUStack, MemorySettings
 from online_rl.encoders import RecurrentEncoder
 from online_rl.networks import Network
-from online_rl.optimiser import SplitOptimiser, agent_optimiser, polyak
+from online_rl.optimiser import SplitOptimiser, agent_optimiser, in_step, polyak
 from tests import golden_map
 
 
@@ -64,6 +64,14 @@ def test_encoder_and_head_are_clipped_and_stepped_apart():
     np.testing.assert_allclose(optax.tree.norm(change.encoder), 0.1, rtol=1e-5)
     for leaf in jax.tree.leaves(change.head):
         np.testing.assert_allclose(leaf, 0.05, rtol=1e-5)
+
+
+def test_chains_in_step_have_one_count_and_keep_the_rest():
+    states = optax.adam(0.1).init(jnp.ones(2)), optax.sgd(0.1).init(jnp.ones(3))
+    count = jnp.asarray(7)
+    after = in_step(states, count)
+    assert after[0][0].count is count
+    assert eqx.tree_equal(optax.tree.set(after, count=states[0][0].count), states)
 
 
 def test_polyak_moves_a_fraction_of_the_way():
