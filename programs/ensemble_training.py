@@ -204,8 +204,9 @@ def require_free(
     is_same = (
         data is not None
         and path.exists()
-        and stored_data(path) == data
+        # first what lies beside it: the file may be no world model
         and trained_settings(path) == learned_settings(config.ensemble)
+        and stored_data(path) == data
     )
     if not is_same and is_foreign(run.path, path):
         raise UserError(

@@ -143,7 +143,8 @@ def test_a_replay_in_host_memory_gives_the_same_numbers(trained):
     assert "bytes (0.00 GiB) on the host" in told
     whole, host = (timeless(read_rows(trained / run / "metrics.jsonl")) for run in (SEED0, "host"))
     for one, other in zip(whole, host, strict=True):
-        assert one == pytest.approx(other, rel=1e-5, nan_ok=True)
+        # the norm of a step, 1e-4, is a difference of weights, which float32 rounds by 6e-8
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-7, nan_ok=True)
     assert_same_agents(trained / "host/agent", trained / "kept/host")
     assert notes.exists(), "what others keep there is theirs"
 
