@@ -155,7 +155,12 @@ def attributes(path: Path) -> dict[str, Any]:
 
 
 def environment_of(path: Path) -> str | None:
-    """The id of the environment that the file says it is of; None where it does not say."""
+    """The id of the environment that the file says it is of; None where it does not say, as files
+    that are not HDF5 (NeoRL's) cannot."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return None
     said = attributes(path).get("environment")
     return said if isinstance(said, str) else None
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra import compose
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from catalogue import domains
 from harness.checkout import CONFIG_ROOT
+from harness.configuration.typed import parsed_overrides
 from harness.errors import UserError
 
 
@@ -18,7 +18,7 @@ def check_chosen(composed: DictConfig, config_name: str, overrides: Sequence[str
     To be called where Hydra `composed` the configuration: that is done again without the two keys
     if one of them was typed. Raises UserError.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    parsed = parsed_overrides(overrides)
     typed = {each.key_or_group: each.value() for each in parsed if not each.is_delete()}
     task = typed.get("task")
     if "domain" not in typed and ("dataset_name" not in typed or task is None):

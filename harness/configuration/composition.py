@@ -9,7 +9,6 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import (
@@ -26,7 +25,7 @@ from harness.configuration import registration as registration
 from harness.configuration.chosen import check_chosen
 from harness.configuration.debug import shrink
 from harness.configuration.schema import ProgramConfig
-from harness.configuration.typed import overridden_keys
+from harness.configuration.typed import overridden_keys, parsed_overrides
 from harness.configuration.validation import validate
 from harness.errors import UserError, first_line
 
@@ -73,7 +72,7 @@ def as_config(
 
 def _check_deletions(overrides: Sequence[str], known: Collection[str]) -> None:
     """Refuses ~group: the defaults would stand in silence for the chosen file's values."""
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    for override in parsed_overrides(overrides):
         if override.is_delete() and override.key_or_group in known:
             raise UserError(
                 f"{override.input_line} would take away what the configuration says of"

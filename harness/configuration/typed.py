@@ -15,7 +15,7 @@ from harness.configuration.keys import within
 
 def overridden_keys(overrides: Sequence[str]) -> set[str]:
     """The dotted keys that a command line sets."""
-    return {override.key_or_group for override in _parsed(overrides)}
+    return {override.key_or_group for override in parsed_overrides(overrides)}
 
 
 def typed_keys() -> set[str]:
@@ -47,9 +47,10 @@ def typed_overrides(keys: Collection[str]) -> list[str]:
     nothing outside a program."""
     if not HydraConfig.initialized():
         return []
-    parsed = _parsed(HydraConfig.get().overrides.task)
-    return [str(each.input_line) for each in parsed if within(each.key_or_group, keys)]
+    task = parsed_overrides(HydraConfig.get().overrides.task)
+    return [str(each.input_line) for each in task if within(each.key_or_group, keys)]
 
 
-def _parsed(overrides: Sequence[str]) -> list[Override]:
+def parsed_overrides(overrides: Sequence[str]) -> list[Override]:
+    """A command line in Hydra's terms; HydraException where it cannot be read."""
     return OverridesParser.create().parse_overrides(list(overrides))

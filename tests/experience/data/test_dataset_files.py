@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from experience.data import own_file
 from experience.data.dataset import check_dimensions, load_dataset
 from experience.tasks import get_task
 from harness.configuration.groups import EnvConfig
@@ -282,3 +283,9 @@ def test_reference_returns_are_finite_and_in_order(bounds):
     env = EnvConfig(dataset_path="x.hdf5", horizon=20, ref_min=bounds[0], ref_max=bounds[1])
     with pytest.raises(UserError, match=r"env\.ref_m(in|ax)=.*(no finite number|must be below)"):
         get_task("custom", "mine", env)
+
+
+def test_a_file_that_is_not_hdf5_says_no_environment(tmp_path):
+    """NeoRL's, which env.dataset_path may name too."""
+    np.savez(tmp_path / "rows.npz", obs=np.zeros((2, 3)))
+    assert own_file.environment_of(tmp_path / "rows.npz") is None
