@@ -1,5 +1,6 @@
 """The compounding-error figures (eq. 54, 55): growth over time, and error against uncertainty."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def _trained(errors: dict[bool, dict]) -> str:
     text = f" (epochs of training: {', '.join(words)})"
     if known.max() > _UNEQUAL * known.min():
         warning = "the world models were not trained alike: compare them with care"
-        print(f"warning:{text}: {warning}", flush=True)
+        print(f"warning:{text}: {warning}", file=sys.stderr, flush=True)
         text += f" – {warning}"
     return text
 

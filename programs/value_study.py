@@ -19,7 +19,12 @@ from harness.run import layout
 from online_rl.sac import SACAgent, SACLearner
 from programs.agent_files import saved_origin
 from programs.saved_runs import load_run, read_config
-from programs.value_error import compare_values, draw_rows
+from programs.value_error import LEAST_DISCOUNT, compare_values, draw_rows
+
+#: Steps that an episode is followed at most: minutes of the real environments.
+LONGEST = 100_000
+#: Beyond it, rewards count that no episode of so many steps shows.
+GREATEST_GAMMA = LEAST_DISCOUNT ** (1 / LONGEST)
 
 
 def study_values(run: Path, states: int, seed: int) -> Path:
@@ -31,10 +36,11 @@ def study_values(run: Path, states: int, seed: int) -> Path:
     be put into a dataset's state.
     """
     config = read_config(run)
-    if config.train.gamma == 1.0:
+    if config.train.gamma > GREATEST_GAMMA:
         raise UserError(
-            f"{run} was trained with train.gamma=1, whose values are sums of rewards without end"
-            " that no episode can show: give a run with a smaller train.gamma"
+            f"{run} was trained with train.gamma={config.train.gamma}, whose values count rewards"
+            f" beyond the {LONGEST:,} steps that an episode is followed here: give a run with a"
+            f" train.gamma of at most {GREATEST_GAMMA:.5f}"
         )
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)

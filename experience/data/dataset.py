@@ -9,7 +9,7 @@ from catalogue import domains
 from experience.data import own_file
 from experience.data.checks.actions import actions_clipped, actions_outside
 from experience.data.checks.episodes import broken_episodes
-from experience.data.checks.finding import Finding
+from experience.data.checks.finding import Finding, Problem
 from experience.data.checks.lengths import (
     both_flags,
     time_limits_as_terminals,
@@ -20,6 +20,7 @@ from experience.data.checks.verdict import judge
 from experience.data.origin import OriginOf, find_origin
 from experience.data.readers import FILES, READERS, Wanted, fetch, split_source
 from experience.data.rows import Dataset
+from experience.data.sources import minari_local
 from experience.environment_names import same_environment
 from experience.tasks import Task
 from harness.checkout import script_command
@@ -109,10 +110,22 @@ def _path_of(task: Task) -> str:
 
 def _require_same_environment(task: Task, where: str) -> None:
     """Equal sizes say nothing: half-cheetah and walker have the same."""
-    path = data_file(task)
-    said = None if path is None else own_file.environment_of(path)
     wanted = task.environment
-    if said is not None and wanted is not None and not same_environment(said, wanted):
+    if wanted is None:
+        return
+    if task.source == "minari":
+        said = minari_local.environment_of(_path_of(task))
+    else:
+        path = data_file(task)
+        said = None if path is None else own_file.environment_of(path)
+    if said is None or same_environment(said, wanted):
+        return
+    if task.source == "minari":
+        # often another version of it, and nothing that a user could correct in the dataset
+        said = f"it was collected in {said}, and env.id is {wanted}"
+        remedy = "see that observations, actions and rewards mean the same there"
+        judge([Finding(Problem.OTHER_ENVIRONMENT, said, remedy)], where, published=False)
+    else:
         raise UserError(
             f"{where} is of {said}, as its attribute 'environment' says, and not of {wanted}: give"
             f" data of that one, or the configuration of {said}; where the rows do fit, remove the"

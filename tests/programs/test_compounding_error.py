@@ -273,7 +273,7 @@ def test_world_models_with_different_arrays_and_lengths_are_drawn(tmp_path, monk
     )
     paths = plot_compounding(tmp_path, "train", "eval")
     told = "epochs of training: with LayerNorm 60, without LayerNorm 12"
-    assert told in capsys.readouterr().out
+    assert told in capsys.readouterr().err
     growth = figures[0]
     text = growth.legends[0].get_title().get_text().replace("\n", " ")
     assert told in text and "not trained alike" in text and "bands are cut" in text

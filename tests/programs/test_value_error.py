@@ -78,10 +78,11 @@ def test_later_rewards_would_not_count(gamma):
     assert gamma**steps <= 1e-3 < (gamma ** (steps - 1) if gamma else 1)
 
 
-def test_a_run_without_a_discount_is_refused_before_anything_is_loaded(tmp_path):
-    config = load_config("pendulum/base", ["debug=true", "train.gamma=1"])
+@pytest.mark.parametrize("gamma", ["1.0", "0.9999999"])
+def test_a_run_with_hardly_a_discount_is_refused_before_anything_is_loaded(tmp_path, gamma):
+    config = load_config("pendulum/base", ["debug=true", f"train.gamma={gamma}"])
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
-    with pytest.raises(UserError, match=r"trained with train\.gamma=1"):
+    with pytest.raises(UserError, match=f"train.gamma={gamma}, .* of at most 0.99993"):
         study_values(tmp_path, states=2, seed=0)
 
 

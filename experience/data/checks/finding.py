@@ -33,6 +33,7 @@ class Problem(Enum):
     RULE_ENDS_MOST_ROWS = auto()
     RULE_DIFFERS = auto()
     RULE_NOT_COMPARED = auto()
+    OTHER_ENVIRONMENT = auto()
 
 
 @dataclass(frozen=True)

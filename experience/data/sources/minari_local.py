@@ -53,6 +53,14 @@ def read(dataset_id: str, where: str, origin_of: OriginOf | None) -> Dataset:
     )
 
 
+def environment_of(dataset_id: str) -> str | None:
+    """The id of the environment that the readable dataset was collected in, if Minari knows it."""
+    import minari
+
+    spec = minari.load_dataset(dataset_id).spec.env_spec
+    return None if spec is None else spec.id
+
+
 def _ending(episode) -> np.ndarray:
     """The episode's truncation flags; an episode that was never closed counts as cut off."""
     timeouts = np.array(episode.truncations, dtype=bool)

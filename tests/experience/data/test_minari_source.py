@@ -63,6 +63,17 @@ def test_a_local_dataset_is_read_with_rescaled_actions():
     assert dataset.timeouts[-1]
 
 
+def test_another_environment_s_dataset_is_told(capsys):
+    """Another version's, most often: sizes are equal, and dynamics need not be."""
+    collect("Pendulum-v1", "own/told-v0", 50, max_episode_steps=50)
+    for environment, is_told in (("Pendulum-v0", True), ("Pendulum-v1", False), (None, False)):
+        load_dataset(dataclasses.replace(task("own/told-v0"), environment=environment))
+        told = (
+            "it was collected in Pendulum-v1, and env.id is Pendulum-v0" in capsys.readouterr().err
+        )
+        assert told == is_told
+
+
 # minari warns of a dataset that names no environment
 @pytest.mark.filterwarnings("ignore::UserWarning:minari.utils")
 def test_terminal_steps_and_uneven_bounds(folder):
