@@ -1,0 +1,68 @@
+"""The settings of a dataset side by side: scores, horizons, and Q-values against the truth.
+
+    python results/loco/compare.py results/loco/hopper-own-random-v2
+
+Reads the kept runs `<setting>_<seed>` (results/thin.py, eval_values.py) and prints a Markdown
+table, means over seeds with 95 % bootstrap intervals. Scores (in percent) and horizons are means
+over the last tenth of training.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from figures.intervals import mean_interval
+from figures.run_records import RunRecord, find_runs
+from harness.log import metrics
+from harness.process.flags import Flags
+from harness.process.reporting import reported_errors
+
+#: Column → the figure of values.json, whose mean over states is told.
+VALUES = {"Q": "q", "really (eq. 56)": "promised", "overestimation": "overestimation"}
+
+
+def figures_of(run: RunRecord) -> dict[str, float]:
+    """What the table tells of one run; without values where eval_values.py was not run."""
+    told = {
+        "score": run.at_end(metrics.SCORE),
+        "median horizon": run.at_end(metrics.HORIZON_Q50),
+    }
+    file = run.path / "values.json"
+    if file.exists():
+        values = json.loads(file.read_text())
+        told |= {column: values[name]["mean"] for column, name in VALUES.items()}
+    return told
+
+
+def told(values: list[float]) -> str:
+    """A mean with its interval, which a single seed has none of."""
+    if not values:
+        return ""
+    mean, interval = sum(values) / len(values), mean_interval([[value] for value in values])
+    return f"{mean:.3g}" + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
+
+
+def table(runs: list[RunRecord]) -> str:
+    """Markdown, a line for each setting, in the order of their names."""
+    settings: dict[str, list[RunRecord]] = defaultdict(list)
+    for run in runs:
+        settings[run.path.name.rpartition("_")[0]].append(run)
+    columns = ["score", "median horizon", *VALUES]
+    lines = [f"| setting | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
+    for setting, of_setting in sorted(settings.items()):
+        figures = [figures_of(run) for run in of_setting]
+        cells = [told([each[column] for each in figures if column in each]) for column in columns]
+        seeds = ", ".join(str(seed) for seed in sorted(run.seed for run in of_setting))
+        lines.append(f"| {setting} | {seeds} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = Flags(__doc__)
+    parser.add_argument("folder", type=Path, help="kept runs of one dataset")
+    print(table(find_runs([str(parser.parse_args().folder)], metrics.SCORE)))
+
+
+if __name__ == "__main__":
+    with reported_errors():
+        main()

@@ -1,0 +1,39 @@
+"""results/loco/compare.py tells each setting's seeds in one line."""
+
+import json
+import runpy
+import sys
+
+from harness.checkout import ROOT
+from harness.log import metrics
+from harness.log.metrics_file import MetricsFile
+
+SCRIPT = ROOT / "results/loco/compare.py"
+
+
+def keep(folder, seed: int, score: float, over: float | None) -> None:
+    folder.mkdir(parents=True)
+    settings = f"dataset_name: x\nseed: {seed}\ntrain:\n  grad_steps: 100\n"
+    (folder / "config.yaml").write_text(settings)
+    file = MetricsFile(folder / "metrics.jsonl", None)
+    for step in (0, 95, 100):
+        # only the last tenth counts
+        row = {metrics.SCORE: score if step else 9.0, metrics.HORIZON_Q50: 2 * step}
+        file.log(step, row)
+    file.close()
+    if over is not None:
+        numbers = {"q": 3 + over, "promised": 3.0, "overestimation": over}
+        values = {name: {"mean": value} for name, value in numbers.items()}
+        (folder / "values.json").write_text(json.dumps(values))
+
+
+def test_means_and_intervals_over_seeds(tmp_path, monkeypatch, capsys):
+    keep(tmp_path / "base_0", 0, 0.1, 1.0)
+    keep(tmp_path / "base_1", 1, 0.3, 5.0)
+    keep(tmp_path / "max_rollout_len=5_0", 0, 0.25, None)
+    monkeypatch.setattr(sys, "argv", ["compare.py", str(tmp_path)])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    _, _, base, short = capsys.readouterr().out.strip().split("\n")
+    assert base == "| base | 0, 1 | 20 [10, 30] | 195 [195, 195] | 6 [4, 8] | 3 [3, 3] | 3 [1, 5] |"
+    assert short == "| max_rollout_len=5 | 0 | 25 | 195 |  |  |  |"
