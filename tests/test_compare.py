@@ -27,13 +27,29 @@ def keep(folder, seed: int, score: float, over: float | None) -> None:
         (folder / "values.json").write_text(json.dumps(values))
 
 
+def told(folder, monkeypatch, capsys) -> list[str]:
+    monkeypatch.setattr(sys, "argv", ["compare.py", str(folder)])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    return capsys.readouterr().out.strip().split("\n")
+
+
 def test_means_and_intervals_over_seeds(tmp_path, monkeypatch, capsys):
     keep(tmp_path / "base_0", 0, 0.1, 1.0)
     keep(tmp_path / "base_1", 1, 0.3, 5.0)
     keep(tmp_path / "max_rollout_len=5_0", 0, 0.25, None)
-    monkeypatch.setattr(sys, "argv", ["compare.py", str(tmp_path)])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    runpy.run_path(str(SCRIPT), run_name="__main__")
-    _, _, base, short = capsys.readouterr().out.strip().split("\n")
+    _, _, base, short = told(tmp_path, monkeypatch, capsys)
     assert base == "| base | 0, 1 | 20 [10, 30] | 195 [195, 195] | 6 [4, 8] | 3 [3, 3] | 3 [1, 5] |"
     assert short == "| max_rollout_len=5 | 0 | 25 | 195 |  |  |  |"
+
+
+def test_baselines_of_the_same_dataset(tmp_path, monkeypatch, capsys):
+    keep(tmp_path / "x" / "base_0", 0, 0.1, None)
+    lines = ["dataset,algorithm,seed,step,train_seconds,score"]
+    for seed, scores in ((0, (0.4, 0.1, 0.2)), (1, (0.0, 0.0, 0.6))):
+        for step, score in zip((10, 90, 100), scores, strict=True):
+            lines.append(f"x,iql,{seed},{step},{6 * step},{score}")
+    lines.append("another,iql,2,5,5,5")
+    (tmp_path / "baselines.csv").write_text("\n".join(lines))
+    line = told(tmp_path / "x", monkeypatch, capsys)[-1]
+    assert line == ("| iql | 0, 1 | 22.5 [15, 30] | 50 [40, 60] | 100 [100, 100] | 10 [10, 10] |")

@@ -4,9 +4,11 @@
 
 Reads the kept runs `<setting>_<seed>` (results/thin.py, eval_values.py) and prints a Markdown
 table, means over seeds with 95 % bootstrap intervals. Scores (in percent) and horizons are means
-over the last tenth of training.
+over the last tenth of training. What baselines.csv beside the folder has of the dataset
+(benchmarks/baselines/train.py) follows in a table of its own.
 """
 
+import csv
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -57,10 +59,36 @@ def table(runs: list[RunRecord]) -> str:
     return "\n".join(lines)
 
 
+def baselines(file: Path, dataset: str) -> str:
+    """The baselines' table, a line for each algorithm; empty without evaluations of the dataset."""
+    trainings: dict[str, dict[str, list[dict]]] = defaultdict(lambda: defaultdict(list))
+    if file.exists():
+        with open(file, newline="") as opened:
+            for row in csv.DictReader(opened):
+                if row["dataset"] == dataset:
+                    trainings[row["algorithm"]][row["seed"]].append(row)
+    columns = ["score", "best evaluation", "updates", "minutes of a core"]
+    lines = [f"| baseline | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
+    for algorithm, seeds in trainings.items():
+        told_of = {column: [] for column in columns}
+        for rows in seeds.values():
+            scores, steps = ([float(row[name]) for row in rows] for name in ("score", "step"))
+            late = [s for s, step in zip(scores, steps, strict=True) if step >= 0.9 * steps[-1]]
+            minutes = float(rows[-1]["train_seconds"]) / 60
+            numbers = (100 * sum(late) / len(late), 100 * max(scores), steps[-1], minutes)
+            for column, number in zip(columns, numbers, strict=True):
+                told_of[column].append(number)
+        cells = [told(told_of[column]) for column in columns]
+        lines.append(f"| {algorithm} | {', '.join(sorted(seeds))} | {' | '.join(cells)} |")
+    return "\n".join(lines) if trainings else ""
+
+
 def main() -> None:
     parser = Flags(__doc__)
     parser.add_argument("folder", type=Path, help="kept runs of one dataset")
-    print(table(find_runs([str(parser.parse_args().folder)], metrics.SCORE)))
+    folder = parser.parse_args().folder
+    print(table(find_runs([str(folder)], metrics.SCORE)))
+    print("", baselines(folder.parent / "baselines.csv", folder.resolve().name), sep="\n")
 
 
 if __name__ == "__main__":
