@@ -28,7 +28,7 @@ def part_seconds(run: Callable[[], Any]) -> tuple[float, Counter[str]]:
     """Seconds of `run`, and of every part of the programs that it starts, by XLA's names."""
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
-            whole = seconds(lambda: jax.block_until_ready(run()))
+            whole = seconds(run)
         (file,) = Path(folder).rglob("*.xplane.pb")
         data = ProfileData.from_file(str(file))
     parts: Counter[str] = Counter()

@@ -46,7 +46,7 @@ def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
     if task.is_published:
         judge(_episode_findings(task, dataset), where, published=True)
     else:
-        _require_same_environment(task, where)
+        _compare_environments(task, where)
         dataset = _checked_own(task, dataset, where)
     if task.reward_shift:
         shifted = dataset.rewards + np.float32(task.reward_shift)
@@ -108,24 +108,25 @@ def _path_of(task: Task) -> str:
     return task.dataset_name if named is None else split_source(named, task.source)[1]
 
 
-def _require_same_environment(task: Task, where: str) -> None:
+def _compare_environments(task: Task, where: str) -> None:
     """Equal sizes say nothing: half-cheetah and walker have the same."""
     wanted = task.environment
     if wanted is None:
         return
     if task.source == "minari":
         said = minari_local.environment_of(_path_of(task))
-    else:
-        path = data_file(task)
-        said = None if path is None else own_file.environment_of(path)
-    if said is None or same_environment(said, wanted):
+        if said is not None and not same_environment(said, wanted):
+            # often another version of it, and nothing that a user could correct in the dataset
+            other = Finding(
+                problem=Problem.OTHER_ENVIRONMENT,
+                said=f"it was collected in {said}, and env.id is {wanted}",
+                remedy="see that observations, actions and rewards mean the same there",
+            )
+            judge([other], where, published=False)
         return
-    if task.source == "minari":
-        # often another version of it, and nothing that a user could correct in the dataset
-        said = f"it was collected in {said}, and env.id is {wanted}"
-        remedy = "see that observations, actions and rewards mean the same there"
-        judge([Finding(Problem.OTHER_ENVIRONMENT, said, remedy)], where, published=False)
-    else:
+    path = data_file(task)
+    said = None if path is None else own_file.environment_of(path)
+    if said is not None and not same_environment(said, wanted):
         raise UserError(
             f"{where} is of {said}, as its attribute 'environment' says, and not of {wanted}: give"
             f" data of that one, or the configuration of {said}; where the rows do fit, remove the"
