@@ -47,9 +47,11 @@ def test_baselines_of_the_same_dataset(tmp_path, monkeypatch, capsys):
     keep(tmp_path / "x" / "base_0", 0, 0.1, None)
     lines = ["dataset,algorithm,seed,step,train_seconds,score"]
     for seed, scores in ((0, (0.4, 0.1, 0.2)), (1, (0.0, 0.0, 0.6))):
-        for step, score in zip((10, 90, 100), scores, strict=True):
-            lines.append(f"x,iql,{seed},{step},{6 * step},{score}")
+        for step, score in zip((10, 9000, 10000), scores, strict=True):
+            lines.append(f"x,iql,{seed},{step},{step * 0.06},{score}")
     lines.append("another,iql,2,5,5,5")
     (tmp_path / "baselines.csv").write_text("\n".join(lines))
     line = told(tmp_path / "x", monkeypatch, capsys)[-1]
-    assert line == ("| iql | 0, 1 | 22.5 [15, 30] | 50 [40, 60] | 100 [100, 100] | 10 [10, 10] |")
+    assert line == (
+        "| iql | 0, 1 | 22.5 [15, 30] | 50 [40, 60] | 10,000 [10,000, 10,000] | 10 [10, 10] |"
+    )

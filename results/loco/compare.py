@@ -41,7 +41,11 @@ def told(values: list[float]) -> str:
     if not values:
         return ""
     mean, interval = sum(values) / len(values), mean_interval([[value] for value in values])
-    return f"{mean:.3g}" + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
+    return short(mean) + (f" [{short(interval[0])}, {short(interval[1])}]" if interval else "")
+
+
+def short(number: float) -> str:
+    return f"{number:.3g}" if abs(number) < 1000 else f"{number:,.0f}"
 
 
 def table(runs: list[RunRecord]) -> str:
