@@ -32,8 +32,8 @@ def study_values(run: Path, states: int, seed: int) -> Path:
 
     Prints means with 95 % bootstrap intervals over the states, and writes them to `values.json` in
     the run directory, whose path it returns, beside a figure. Raises UserError if the directory
-    holds no finished agent, where its returns are not discounted, or where the environment cannot
-    be put into a dataset's state.
+    holds no finished agent, where its returns are hardly discounted, or where the environment
+    cannot be put into a dataset's state.
     """
     config = read_config(run)
     if config.train.gamma > GREATEST_GAMMA:

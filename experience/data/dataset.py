@@ -39,7 +39,8 @@ def load_dataset(task: Task, origin_of: OriginOf = find_origin) -> Dataset:
     file is missing.
     Raises UserError for a missing or damaged file, missing keys, unequal lengths, NaN or inf,
     wrong dimensions, contradictory NeoRL episodes, and for own data also for actions out of bounds,
-    for ends of episodes that cannot be right, and where its file says another environment.
+    for ends of episodes that cannot be right, and where its file says another environment (where
+    Minari says so, a warning is printed).
     """
     dataset, where = _read(task, None if task.is_published else origin_of)
     check_dimensions(dataset, task.state_dim, task.action_dim, where)

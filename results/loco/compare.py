@@ -25,15 +25,15 @@ VALUES = {"Q": "q", "really (eq. 56)": "promised", "overestimation": "overestima
 
 def figures_of(run: RunRecord) -> dict[str, float]:
     """What the table tells of one run; without values where eval_values.py was not run."""
-    told = {
+    figures = {
         "score": run.at_end(metrics.SCORE),
         "median horizon": run.at_end(metrics.HORIZON_Q50),
     }
     file = run.path / "values.json"
     if file.exists():
         values = json.loads(file.read_text())
-        told |= {column: values[name]["mean"] for column, name in VALUES.items()}
-    return told
+        figures |= {column: values[name]["mean"] for column, name in VALUES.items()}
+    return figures
 
 
 def told(values: list[float]) -> str:
@@ -74,15 +74,15 @@ def baselines(file: Path, dataset: str) -> str:
     columns = ["score", "best evaluation", "updates", "minutes of a core"]
     lines = [f"| baseline | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
     for algorithm, seeds in trainings.items():
-        told_of = {column: [] for column in columns}
+        figures = {column: [] for column in columns}
         for rows in seeds.values():
             scores, steps = ([float(row[name]) for row in rows] for name in ("score", "step"))
             late = [s for s, step in zip(scores, steps, strict=True) if step >= 0.9 * steps[-1]]
             minutes = float(rows[-1]["train_seconds"]) / 60
             numbers = (100 * sum(late) / len(late), 100 * max(scores), steps[-1], minutes)
             for column, number in zip(columns, numbers, strict=True):
-                told_of[column].append(number)
-        cells = [told(told_of[column]) for column in columns]
+                figures[column].append(number)
+        cells = [told(figures[column]) for column in columns]
         lines.append(f"| {algorithm} | {', '.join(sorted(seeds))} | {' | '.join(cells)} |")
     return "\n".join(lines) if trainings else ""
 
