@@ -22,8 +22,8 @@ def test_world_models_of_other_epochs_are_told_from_each_other(tmp_path, epochs,
     result = run(tmp_path, "plot_ln.py", *DATASETS, "--plot_dir", "plt")
     assert result.returncode == 0, result.stderr
     told = "epochs of training: with LayerNorm 60, without LayerNorm 12): the world models were not"
-    assert (told in result.stdout) != alike
-    assert ("warning" in result.stdout) != alike
+    assert (told in result.stderr) != alike
+    assert ("warning" in result.stderr) != alike
 
 
 def test_a_folder_without_runs_is_told(tmp_path):
