@@ -1,10 +1,11 @@
 """Hold the Q-values of finished runs against what their policies really earn.
 
     python eval_values.py runs/offline_cont/pendulum-random-v1/default/seed0
-    python eval_values.py runs/loco/base/offline_cont/*/default/seed* --states 200
+    python eval_values.py runs/loco/base/offline_cont/*/default/seed* --states 200 --imagined
 
-Each policy starts in states of its dataset and acts in the true environment. Prints a line a run,
-and leaves values.json and plots/values.{pdf,png,npz} in its directory.
+Each policy starts in states of its dataset and acts in the true environment. With --imagined it
+acts in the run's world model too, which tells how much of an overestimation is the model's. Prints
+a line a run, and leaves values.json and plots/values.{pdf,png,npz} in its directory.
 """
 
 import argparse
@@ -21,6 +22,7 @@ def parse() -> argparse.Namespace:
     add("runs", nargs="+", type=Path, help="runs of offline_cont.py or offline_markov.py")
     add("--states", type=number, default=100, metavar="N", help=states)
     add("--seed", type=seed, default=0, help="of the states and the actions (default 0)")
+    add("--imagined", action="store_true", help="follow the policy in the world model, too")
     return parser.parse_args()
 
 
@@ -30,7 +32,7 @@ def main() -> None:
         from programs.value_study import study_values
 
         for run in options.runs:
-            study_values(run, options.states, options.seed)
+            study_values(run, options.states, options.seed, imagined=options.imagined)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
 """What Q-values promise, and what the policy earns from the same states on (eq. 56)."""
 
 import math
-from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
-from experience.data.origin import Origin, measured_from, own_units
 from experience.observation import observation
-from experience.real.oracle import Oracle
 from experience.tape import Tape
 from online_rl.distribution import TanhGaussian
 from online_rl.encoders import AbstractEncoder
 from online_rl.networks import all_q
 from online_rl.sac import SACAgent, SACLearner
+from programs.surroundings import Surroundings
 
 #: Rewards that count for less than this share of the first one are not waited for.
 LEAST_DISCOUNT = 1e-3
@@ -24,7 +22,7 @@ LEAST_DISCOUNT = 1e-3
 class Values(eqx.Module):
     """Per state, with numpy leaves.
 
-    `q`: the critics' mean Q of an action of the policy; `earned`: discounted rewards of one true
+    `q`: the critics' mean Q of an action of the policy; `earned`: discounted rewards of one
     episode that begins with this action; `promised`: what Q is an estimate of, which is `earned`
     and, where the agent is paid for entropy, its discounted entropies.
     """
@@ -45,18 +43,16 @@ def compare_values(
     learner: SACLearner,
     tape: Tape,
     rows: Int[np.ndarray, " state"],
-    oracles: Sequence[Oracle],
+    surroundings: Surroundings,
     key: PRNGKeyArray,
     *,
     horizon: int,
-    reward_shift: float,
-    origin: Origin | None = None,
 ) -> Values:
-    """The stochastic policy in the true environment from each of `rows`, one oracle for each.
+    """The stochastic policy in `surroundings` from each of `rows`.
 
     `tape` holds the dataset's histories, of at most `horizon` transitions, which the memories have
-    seen up to the row; `reward_shift` is the task's, `origin` what states are measured from.
-    Episodes go on past the time limit, as values do, and end where the environment terminates.
+    seen up to the row. Episodes go on past the time limit, as values do, and end where the
+    surroundings terminate. The first actions, and so Q, depend on `key` alone.
     """
     settings = agent.settings
     first_action = np.asarray(agent.first_action, np.float32)
@@ -71,8 +67,6 @@ def compare_values(
     )
 
     state = np.asarray(tape.state)[rows]
-    for oracle, first in zip(oracles, state, strict=True):
-        oracle.set_state(own_units(first, origin))
     alive, discount = np.ones(len(rows), bool), 1.0
     earned, entropies = np.zeros(len(rows)), np.zeros(len(rows))
     observed, start = seen[:, -1], start[:, -1]
@@ -85,16 +79,18 @@ def compare_values(
             q = np.asarray(_q(learner, observed, start, critic_memory, action))
         else:
             # the first action's entropy is no part of its Q
-            entropies -= alive * discount * alpha * np.asarray(log_prob)
-        state, reward, terminated = _step(oracles, state, np.asarray(action), alive, origin)
-        earned += alive * discount * (reward + reward_shift)
+            # (and where a world model diverges, the policy has none)
+            counted = alive & np.isfinite(log_prob)
+            entropies -= discount * alpha * np.where(counted, log_prob, 0.0)
+        state, reward, terminated = surroundings(step, state, np.asarray(action), alive)
+        earned += discount * reward
         alive &= ~terminated
         discount *= settings.gamma
         start = np.zeros_like(start)
         observed = observation(
             state,
             np.asarray(action),
-            (reward + reward_shift).astype(np.float32),
+            reward.astype(np.float32),
             start=start,
             first_action=first_action,
         )
@@ -107,21 +103,6 @@ def steps_that_count(gamma: float) -> int:
     if gamma == 0.0:
         return 1
     return max(1, math.ceil(math.log(LEAST_DISCOUNT) / math.log(gamma)))
-
-
-def _step(
-    oracles: Sequence[Oracle],
-    state: Float[np.ndarray, "state dim"],
-    action: Float[np.ndarray, "state action"],
-    alive: Bool[np.ndarray, " state"],
-    origin: Origin | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States, rewards and terminations; an episode that is over stays where it is, without any."""
-    state, reward, terminated = state.copy(), np.zeros(len(alive)), np.zeros(len(alive), bool)
-    for i in np.flatnonzero(alive).tolist():
-        reached, reward[i], terminated[i] = oracles[i].step(action[i])
-        state[i] = measured_from(reached, origin)
-    return state, reward, terminated
 
 
 @eqx.filter_jit

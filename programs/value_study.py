@@ -1,6 +1,7 @@
 """What eval_values.py does: one finished run, its values against the truth."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -19,7 +20,9 @@ from harness.run import layout
 from online_rl.sac import SACAgent, SACLearner
 from programs.agent_files import saved_origin
 from programs.saved_runs import load_run, read_config
+from programs.surroundings import ImaginedSurroundings, TrueSurroundings
 from programs.value_error import LEAST_DISCOUNT, compare_values, draw_rows
+from programs.world_model import build_world
 
 #: Steps that an episode is followed at most: minutes of the real environments.
 LONGEST = 100_000
@@ -27,13 +30,14 @@ LONGEST = 100_000
 GREATEST_GAMMA = LEAST_DISCOUNT ** (1 / LONGEST)
 
 
-def study_values(run: Path, states: int, seed: int) -> Path:
-    """Compare Q with true returns from `states` states of the run's dataset (eq. 56).
+def study_values(run: Path, states: int, seed: int, *, imagined: bool = False) -> Path:
+    """Compare Q with true returns from `states` states of the run's dataset (eq. 56), and with
+    `imagined` also with those in the run's world model (eq. 57).
 
     Prints means with 95 % bootstrap intervals over the states, and writes them to `values.json` in
     the run directory, whose path it returns, beside a figure. Raises UserError if the directory
-    holds no finished agent, where its returns are hardly discounted, or where the environment
-    cannot be put into a dataset's state.
+    holds no finished agent, where its returns are hardly discounted, where the environment cannot
+    be put into a dataset's state, or where the world model is not there any more.
     """
     config = read_config(run)
     if config.train.gamma > GREATEST_GAMMA:
@@ -54,17 +58,9 @@ def study_values(run: Path, states: int, seed: int) -> Path:
     oracles = [
         make_oracle(config.domain, config.dataset_name, config.env, config.engine) for _ in rows
     ]
-    values = compare_values(
-        agent,
-        learner,
-        tape,
-        rows,
-        oracles,
-        jax.random.key(seed),
-        horizon=task.horizon,
-        reward_shift=task.reward_shift,
-        origin=saved_origin(run / layout.AGENT),
-    )
+    origin, key = saved_origin(run / layout.AGENT), jax.random.key(seed)
+    compare = partial(compare_values, agent, learner, tape, rows, key=key, horizon=task.horizon)
+    values = compare(TrueSurroundings(oracles, reward_shift=task.reward_shift, origin=origin))
     record = {
         "states": len(rows),
         "seed": seed,
@@ -73,14 +69,28 @@ def study_values(run: Path, states: int, seed: int) -> Path:
         "promised": _mean(values.promised),
         "overestimation": _mean(values.q - values.promised),
     }
+    shares = ""
+    if imagined:
+        world = build_world(config, task, dataset).world
+        # the actions' keys are folded in, not split
+        dream_key = jax.random.split(key)[0]
+        dreamt = compare(ImaginedSurroundings(world, dream_key)).promised
+        record |= {
+            "imagined": _mean(dreamt),
+            "of_model": _mean(dreamt - values.promised),
+            "of_critics": _mean(values.q - dreamt),
+        }
+        shares = (
+            f"; in its world model {_told(record['imagined'])}: {_told(record['of_model'])} of it"
+            f" is the world model's and {_told(record['of_critics'])} the critics'"
+        )
     path = run / "values.json"
     write_text(path, json.dumps(record, indent=2) + "\n")
     draw_values(run / "plots" / "values", values.q, values.promised)
-    q, promised, over = (record[name] for name in ("q", "promised", "overestimation"))
+    q, promised, earned = (record[name]["mean"] for name in ("q", "promised", "earned"))
     print(
-        f"{run}: Q {q['mean']:.1f}, really {promised['mean']:.1f}"
-        f" ({record['earned']['mean']:.1f} without entropy): overestimated by {over['mean']:.1f}"
-        f" [{over['low']:.1f}, {over['high']:.1f}] over {len(rows)} states",
+        f"{run}: Q {q:.1f}, really {promised:.1f} ({earned:.1f} without entropy): overestimated by"
+        f" {_told(record['overestimation'])} over {len(rows)} states{shares}",
         flush=True,
     )
     return path
@@ -90,3 +100,7 @@ def _mean(values: Float[np.ndarray, " state"]) -> dict[str, float]:
     interval = mean_interval([[value] for value in values])
     assert interval is not None
     return {"mean": float(values.mean()), "low": interval[0], "high": interval[1]}
+
+
+def _told(interval: dict[str, float]) -> str:
+    return f"{interval['mean']:.1f} [{interval['low']:.1f}, {interval['high']:.1f}]"

@@ -22,7 +22,9 @@ def keep(folder, seed: int, score: float, over: float | None) -> None:
         file.log(step, row)
     file.close()
     if over is not None:
+        # one run was followed in its world model too
         numbers = {"q": 3 + over, "promised": 3.0, "overestimation": over}
+        numbers |= {"of_model": over - 1} if seed else {}
         values = {name: {"mean": value} for name, value in numbers.items()}
         (folder / "values.json").write_text(json.dumps(values))
 
@@ -39,8 +41,11 @@ def test_means_and_intervals_over_seeds(tmp_path, monkeypatch, capsys):
     keep(tmp_path / "base_1", 1, 0.3, 5.0)
     keep(tmp_path / "max_rollout_len=5_0", 0, 0.25, None)
     _, _, base, short = told(tmp_path, monkeypatch, capsys)
-    assert base == "| base | 0, 1 | 20 [10, 30] | 195 [195, 195] | 6 [4, 8] | 3 [3, 3] | 3 [1, 5] |"
-    assert short == "| max_rollout_len=5 | 0 | 25 | 195 |  |  |  |"
+    assert (
+        base
+        == "| base | 0, 1 | 20 [10, 30] | 195 [195, 195] | 6 [4, 8] | 3 [3, 3] | 3 [1, 5] | 4 |"
+    )
+    assert short == "| max_rollout_len=5 | 0 | 25 | 195 |  |  |  |  |"
 
 
 def test_baselines_of_the_same_dataset(tmp_path, monkeypatch, capsys):

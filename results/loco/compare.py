@@ -20,7 +20,12 @@ from harness.process.flags import Flags
 from harness.process.reporting import reported_errors
 
 #: Column → the figure of values.json, whose mean over states is told.
-VALUES = {"Q": "q", "really (eq. 56)": "promised", "overestimation": "overestimation"}
+VALUES = {
+    "Q": "q",
+    "really (eq. 56)": "promised",
+    "overestimation": "overestimation",
+    "the world model's (eq. 57)": "of_model",
+}
 
 
 def figures_of(run: RunRecord) -> dict[str, float]:
@@ -32,7 +37,8 @@ def figures_of(run: RunRecord) -> dict[str, float]:
     file = run.path / "values.json"
     if file.exists():
         values = json.loads(file.read_text())
-        figures |= {column: values[name]["mean"] for column, name in VALUES.items()}
+        known = {column: name for column, name in VALUES.items() if name in values}
+        figures |= {column: values[name]["mean"] for column, name in known.items()}
     return figures
 
 

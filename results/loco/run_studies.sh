@@ -41,7 +41,7 @@ kept() {
         [ -e "$folder/finished.json" ] && [ ! -e "$copy/values.json" ] || continue
         "$python" results/thin.py "$folder" --out "${copy%/*}" --name "${copy##*/}" ||
             failed+=("$folder")
-        "$python" eval_values.py "$folder" && cp "$folder/values.json" "$copy" ||
+        "$python" eval_values.py "$folder" --imagined && cp "$folder/values.json" "$copy" ||
             failed+=("values of $folder")
     done
 }

@@ -14,6 +14,7 @@ from harness.configuration.composition import load_config
 from harness.errors import UserError
 from online_rl.builders import recurrent_agent
 from online_rl.networks import all_q
+from programs.surroundings import TrueSurroundings
 from programs.value_error import compare_values, draw_rows, steps_that_count
 from programs.value_study import study_values
 
@@ -59,10 +60,9 @@ def trained(*overrides):
 
 
 def compare(agent, learner, tape, rows, oracles):
+    surroundings = TrueSurroundings(oracles, reward_shift=0.0)
     key = jax.random.key(1)
-    return compare_values(
-        agent, learner, tape, rows, oracles, key, horizon=HORIZON, reward_shift=0.0
-    )
+    return compare_values(agent, learner, tape, rows, surroundings, key, horizon=HORIZON)
 
 
 def test_rows_are_transitions(tape):
