@@ -50,6 +50,7 @@ def film(folder):
         assert "drawing needs a library" in fail(folder, *FILM)
 
 
+@pytest.mark.slow
 def test_d4rl_locomotion(tmp_path):
     # medium-replay and human datasets have no cap on epochs: patience ends the training
     free = ("ensemble.total_epochs=null", "ensemble.max_epochs_since_update=1")

@@ -118,6 +118,7 @@ def test_interruptions_change_no_number(trained):
     assert len(environment["earlier_sessions"]) == 3
 
 
+@pytest.mark.slow
 def test_a_world_model_goes_on_where_its_training_was_killed(trained):
     longer = (*WORLD, "ensemble.total_epochs=12", "checkpoint.every_minutes=1e-6")
     script, run = "offline_world/cont_ensemble.py", trained / "interrupted_model"
@@ -170,6 +171,7 @@ def test_a_replay_of_half_the_bytes_goes_on_and_may_be_in_host_memory(trained):
     )
 
 
+@pytest.mark.slow
 def test_a_saved_agent_is_evaluated_and_trained_further(trained):
     # the environments' seed in a run's evaluation at step 0
     seed = score_seed(0, 0)

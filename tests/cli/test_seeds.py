@@ -51,6 +51,7 @@ def assert_same_run(alone, beside):
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_seeds_side_by_side_are_the_runs_that_they_would_be_alone(trained):
     told = succeed(trained, "offline_cont.py", *TOGETHER, "run_root=beside", WANDB_MODE="offline")
     assert "replay: 2 × 20," in told and told.count("score × 100") == 2
