@@ -76,7 +76,11 @@ def baselines(file: Path, dataset: str) -> str:
         with open(file, newline="") as opened:
             for row in csv.DictReader(opened):
                 if row["dataset"] == dataset:
-                    trainings[row["algorithm"]][row["seed"]].append(row)
+                    of_seed = trainings[row["algorithm"]][row["seed"]]
+                    # trained once more: the last training counts
+                    if of_seed and float(row["step"]) <= float(of_seed[-1]["step"]):
+                        of_seed.clear()
+                    of_seed.append(row)
     columns = ["score", "best evaluation", "updates", "minutes of a core"]
     lines = [f"| baseline | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
     for algorithm, seeds in trainings.items():
