@@ -54,6 +54,8 @@ def study_values(run: Path, states: int, seed: int, *, imagined: bool = False) -
     rows = draw_rows(tape, states, np.random.default_rng(seed))
     if len(rows) < 2:
         raise UserError(f"dataset {task.dataset_name} has too few transitions for an interval")
+    # a missing world model is told before minutes of the true environment
+    world = build_world(config, task, dataset).world if imagined else None
     # the simulator's states do not mix: each episode has one of its own
     oracles = [
         make_oracle(config.domain, config.dataset_name, config.env, config.engine) for _ in rows
@@ -70,8 +72,7 @@ def study_values(run: Path, states: int, seed: int, *, imagined: bool = False) -
         "overestimation": _mean(values.q - values.promised),
     }
     shares = ""
-    if imagined:
-        world = build_world(config, task, dataset).world
+    if world is not None:
         # the actions' keys are folded in, not split
         dream_key = jax.random.split(key)[0]
         dreamt = compare(ImaginedSurroundings(world, dream_key)).promised
