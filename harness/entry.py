@@ -106,7 +106,7 @@ def program(
             task: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
             overrides = [str(override) for override in task]
             if swept:
-                print(f"job {settings.job.num}: {' '.join(overrides)}", flush=True)
+                print(f"job {settings.job.num}: {' '.join(overrides)}\n", end="", flush=True)
             try:
                 with launched_job(settings.job.num if swept else 0):
                     return run_job(composed, overrides, settings)

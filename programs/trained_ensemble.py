@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from experience.data.dataset import Dataset
+from harness.configuration.composition import compose_config
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
-from harness.configuration.typed import sibling_command, typed_keys
+from harness.configuration.typed import differing_overrides, sibling_command, typed_keys
 from harness.errors import UserError
 from offline_world.checkpoint import is_ours, load_ensemble, stored_data, stored_statistics
 from offline_world.modules import Ensemble
@@ -99,9 +100,16 @@ def _check_settings(config: ContinuousConfig, ensemble: Ensemble) -> None:
 
 
 def _training_command(config: ContinuousConfig) -> str:
+    def otherwise() -> list[str]:
+        name = f"dataset_name={config.dataset_name}"
+        base = compose_config(f"{config.domain}/base", [name])
+        return [
+            *(f"--config-path=../configs/{config.domain}", "--config-name=base", name),
+            *differing_overrides(config, base, WORLD_MODEL_KEYS),
+        ]
+
     return sibling_command(
         "offline_world/cont_ensemble.py",
         (*WORLD_MODEL_KEYS, "task", "seeds"),
-        otherwise=f"--config-path=../configs/{config.domain} --config-name=base"
-        f" dataset_name={config.dataset_name} seed={config.seed}",
+        otherwise=otherwise,
     )

@@ -213,17 +213,30 @@ def _known_to(error: OmegaConfBaseException) -> list[str]:
 
 
 def load_config(
-    name: str, overrides: Sequence[str] = (), *, root: Path = CONFIG_ROOT
+    name: str,
+    overrides: Sequence[str] = (),
+    *,
+    root: Path = CONFIG_ROOT,
+    learns_from: Collection[str] | None = None,
 ) -> ProgramConfig:
     """The checked configuration that a command line composes, for notebooks and tests.
 
     `name` is a file below `root` without its suffix ("pendulum/base"); `overrides` are as typed
-    ("train.grad_steps=10"). Raises UserError as the programs do.
+    ("train.grad_steps=10"); of the keys and groups in `learns_from`, None for all, it must make
+    sense. Raises UserError as the programs do.
     """
+    with readable_errors():
+        composed = compose_config(name, overrides, root=root)
+        check_chosen(composed, Path(name).name, overrides)
+        return as_config(composed, overrides, learns_from)
+
+
+def compose_config(
+    name: str, overrides: Sequence[str] = (), *, root: Path = CONFIG_ROOT
+) -> DictConfig:
+    """What Hydra composes of such a name, unchecked; "???" is a value that has to be given."""
     from hydra import compose, initialize_config_dir
 
     path = root / name
-    with readable_errors(), initialize_config_dir(str(path.parent), version_base="1.3"):
-        composed = compose(path.name, overrides=list(overrides))
-        check_chosen(composed, path.name, overrides)
-        return as_config(composed, overrides)
+    with initialize_config_dir(str(path.parent), version_base="1.3"):
+        return compose(path.name, overrides=list(overrides))

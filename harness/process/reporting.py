@@ -52,4 +52,5 @@ def say(text: str) -> None:
         text = f"{text[: _LONGEST_SENTENCE // 2]} … {text[-_LONGEST_SENTENCE // 2 :]}"
     # a name may hold bytes that no encoding has, and what some readers take for the line's end
     text = " ".join(text.encode(errors="backslashreplace").decode().splitlines())
-    print(text, file=sys.stderr, flush=True)
+    # in one write, which the lines of other processes do not cut
+    print(f"{text}\n", end="", file=sys.stderr, flush=True)

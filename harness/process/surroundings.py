@@ -55,4 +55,5 @@ def _writable(folder: Path) -> bool:
 
 
 def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    # in one write, as `say` in reporting.py
+    print(f"note: {text}\n", end="", file=sys.stderr, flush=True)

@@ -1,5 +1,7 @@
 """Which ensemble file a seed takes, and what is told before one is trained."""
 
+import shlex
+from dataclasses import asdict
 from unittest.mock import Mock
 
 import jax
@@ -10,6 +12,8 @@ from experience import replay_placement
 from experience.replay import TapeReplay
 from experience.tasks import get_task
 from harness.configuration.composition import load_config
+from harness.configuration.keys import flat, within
+from harness.configuration.schema import WORLD_MODEL_KEYS
 from harness.errors import UserError
 from harness.process import free_memory, numerics
 from offline_world.checkpoint import load_ensemble, save_ensemble
@@ -24,6 +28,10 @@ from tests import golden_map
 from tests.offline_world import golden_ensemble
 
 STATE, ACTION = 11, 3
+MINE = (
+    *("dataset_name=mine", "env.id=own:Robot-v0", "env.dataset_path=mine.hdf5"),
+    *("env.horizon=50", "env.ref_min=-1.5", "env.ref_max=1e3"),
+)
 
 
 def test_uncertainties_are_kept_for_each_precision_of_products(tmp_path, monkeypatch):
@@ -142,3 +150,36 @@ def test_an_agent_whose_replay_does_not_fit_is_refused_before_its_world_is_loade
     config = load_config("pendulum/base", ["debug=true", f"ensemble.save_dir={tmp_path}/none"])
     with pytest.raises(UserError, match="a replay of .* bytes of the host at most 80%"):
         train_agents([config], [Mock()], recurrent_agent, TapeReplay.sample_tape)
+
+
+@pytest.mark.parametrize("config_name", ["base", "base_no_ln"])
+@pytest.mark.parametrize(
+    ("folder", "own"),
+    [
+        ("loco_small", []),
+        ("d4rl_loco", []),
+        ("pendulum", ["debug=true"]),
+        ("custom", [*MINE, "+env.kwargs.name='a: b'"]),
+    ],
+)
+def test_the_command_told_outside_a_program_is_that_of_the_same_world_model(
+    tmp_path, folder, own, config_name
+):
+    """A run that is read back knows its configuration alone, and not from which file it came."""
+    typed = ("seed=3", f"ensemble.save_dir={tmp_path}/my models", "ensemble.lr=0.002")
+    config = load_config(f"{folder}/{config_name}", [*typed, *own])
+    with pytest.raises(UserError, match="no world model") as told:
+        load_trained(config, STATE, ACTION)
+    command = shlex.split(str(told.value).split("`")[1])
+    path, name, *overrides = command[command.index("python") + 2 :]
+    assert path == f"--config-path=../configs/{config.domain}" and name == "--config-name=base"
+    base = f"{config.domain}/base"
+    commanded = load_config(base, overrides, learns_from=WORLD_MODEL_KEYS)
+    # of the caps those of other datasets mean nothing
+    caps = [one.ensemble.epoch_caps.get(one.dataset_name) for one in (config, commanded)]
+    assert caps[0] == caps[1]
+    for one in (config, commanded):
+        one.ensemble.epoch_caps = {}
+    ours, theirs = flat(asdict(config)), flat(asdict(commanded))
+    for key in ours.keys() | theirs.keys():
+        assert not within(key, WORLD_MODEL_KEYS) or ours[key] == theirs[key], key
