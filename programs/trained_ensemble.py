@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experience.data.dataset import Dataset
-from harness.configuration.composition import compose_config
+from harness.configuration.composition import composed_config
 from harness.configuration.schema import WORLD_MODEL_KEYS, ContinuousConfig
 from harness.configuration.typed import differing_overrides, sibling_command, typed_keys
 from harness.errors import UserError
@@ -101,12 +101,10 @@ def _check_settings(config: ContinuousConfig, ensemble: Ensemble) -> None:
 
 def _training_command(config: ContinuousConfig) -> str:
     def otherwise() -> list[str]:
-        name = f"dataset_name={config.dataset_name}"
-        base = compose_config(f"{config.domain}/base", [name])
-        return [
-            *(f"--config-path=../configs/{config.domain}", "--config-name=base", name),
-            *differing_overrides(config, base, WORLD_MODEL_KEYS),
-        ]
+        folder, name = config.domain, f"dataset_name={config.dataset_name}"
+        with composed_config(f"{folder}/base", [name]) as base:
+            differing = differing_overrides(config, base, WORLD_MODEL_KEYS)
+        return [f"--config-path=../configs/{folder}", "--config-name=base", name, *differing]
 
     return sibling_command(
         "offline_world/cont_ensemble.py",

@@ -225,18 +225,19 @@ def load_config(
     ("train.grad_steps=10"); of the keys and groups in `learns_from`, None for all, it must make
     sense. Raises UserError as the programs do.
     """
-    with readable_errors():
-        composed = compose_config(name, overrides, root=root)
+    with readable_errors(), composed_config(name, overrides, root=root) as composed:
         check_chosen(composed, Path(name).name, overrides)
         return as_config(composed, overrides, learns_from)
 
 
-def compose_config(
+@contextmanager
+def composed_config(
     name: str, overrides: Sequence[str] = (), *, root: Path = CONFIG_ROOT
-) -> DictConfig:
-    """What Hydra composes of such a name, unchecked; "???" is a value that has to be given."""
+) -> Iterator[DictConfig]:
+    """What Hydra composes of such a name, unchecked; "???" is a value that has to be given. Inside,
+    Hydra can compose others of that folder."""
     from hydra import compose, initialize_config_dir
 
     path = root / name
     with initialize_config_dir(str(path.parent), version_base="1.3"):
-        return compose(path.name, overrides=list(overrides))
+        yield compose(path.name, overrides=list(overrides))
