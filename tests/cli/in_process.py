@@ -15,6 +15,7 @@ from unittest import mock
 
 import jax
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 
 from harness.process import launched, numerics
 from tests.cli import programs
@@ -74,6 +75,7 @@ def _as_a_program(folder: Path, command: list[str], variables: dict[str, str]):
             yield out, err
         finally:
             GlobalHydra.instance().clear()
+            HydraConfig.instance().cfg = None
             _update(before)
             # it changes sys.path when it is imported
             sys.modules.pop("_checkout", None)

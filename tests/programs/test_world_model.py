@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import jax
 import numpy as np
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
 from experience import replay_placement
 from experience.replay import TapeReplay
@@ -163,9 +164,11 @@ def test_an_agent_whose_replay_does_not_fit_is_refused_before_its_world_is_loade
     ],
 )
 def test_the_command_told_outside_a_program_is_that_of_the_same_world_model(
-    tmp_path, folder, own, config_name
+    tmp_path, monkeypatch, folder, own, config_name
 ):
     """A run that is read back knows its configuration alone, and not from which file it came."""
+    # a program that ran in this process before
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
     typed = ("seed=3", f"ensemble.save_dir={tmp_path}/my models", "ensemble.lr=0.002")
     config = load_config(f"{folder}/{config_name}", [*typed, *own])
     with pytest.raises(UserError, match="no world model") as told:
