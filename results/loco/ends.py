@@ -12,7 +12,7 @@ from pathlib import Path
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from experience.data.dataset import load_dataset
 from experience.histories import histories_of
@@ -48,28 +48,33 @@ def shares(tape: Tape) -> tuple[float, float]:
     return ends / np.asarray(tape.learnable().mask).sum(), ends / seen
 
 
-def q_of_actions(agent: SACAgent, learner: SACLearner, tape: Tape) -> Float[np.ndarray, " row"]:
-    """The critics' mean Q of each transition's own action."""
-
-    @eqx.filter_jit
-    def mean_q(learner: SACLearner, tape: Tape):
-        features = learner.critic.encoder(tape, jnp.asarray(agent.first_action))
-        return all_q(learner.critic.head, tape.current(features), tape.action[:-1]).mean(0)
-
-    return np.asarray(mean_q(learner, tape))
-
-
-def study(run: Path) -> None:
+def opened(run: Path) -> tuple[SACAgent, SACLearner, Tape]:
+    """The agent that the run in this directory ended with, and its dataset's histories; UserError
+    if none of them terminates."""
     config = read_config(run)
     task = get_task(config.domain, config.dataset_name, config.env)
     dataset = load_dataset(task)
     tape = histories_of(dataset, task)
-    steps = steps_to_end(tape)
-    if not (steps == 0).any():
+    if not (steps_to_end(tape) == 0).any():
         raise UserError(f"no episode of {config.dataset_name} terminates")
     agent, learner = load_run(run, dataset.observations.shape[1], dataset.actions.shape[1])
     assert isinstance(agent, SACAgent) and isinstance(learner, SACLearner)
-    q, reward = q_of_actions(agent, learner, tape), np.asarray(tape.next_reward[:-1])
+    return agent, learner, tape
+
+
+@eqx.filter_jit
+def q_of_actions(agent: SACAgent, learner: SACLearner, tape: Tape) -> Float[Array, " transition"]:
+    """The critics' mean Q of each transition's own action."""
+    features = learner.critic.encoder(tape, jnp.asarray(agent.first_action))
+    action = tape.learnable().action
+    return all_q(learner.critic.head, tape.current(features), action).mean(0)
+
+
+def study(run: Path) -> None:
+    agent, learner, tape = opened(run)
+    steps = steps_to_end(tape)
+    q = np.asarray(q_of_actions(agent, learner, tape))
+    reward = np.asarray(tape.learnable().next_reward)
     of_rows, of_learned = shares(tape)
     print(
         f"{run}\nends are {of_rows:.2%} of the transitions, and {of_learned:.2%} of the real ones"

@@ -12,25 +12,20 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from ends import STEPS, q_of_actions, steps_to_end
+from ends import STEPS, opened, q_of_actions, steps_to_end
 
-from experience.data.dataset import load_dataset
-from experience.histories import histories_of
 from experience.tape import Tape
-from experience.tasks import get_task
 from harness.process.flags import Flags, whole_number
 from harness.process.reporting import reported_errors
 from online_rl.sac import SACAgent, SACLearner
-from programs.saved_runs import load_run, read_config
+from programs.saved_runs import read_config
 
 
 def batches(tape: Tape, rows: int, *, whole: bool) -> Iterator[Tape]:
     """Tapes of `rows` rows: histories drawn uniformly, or one for each row that is drawn."""
     rng = np.random.default_rng(0)
-    host = jax.tree.map(np.asarray, tape)
-    first = np.flatnonzero(np.append(host.start, True))
+    first = np.flatnonzero(np.append(np.asarray(tape.start), True))
     while True:
         chosen: list[int] = []
         while len(chosen) < rows:
@@ -41,8 +36,7 @@ def batches(tape: Tape, rows: int, *, whole: bool) -> Iterator[Tape]:
                 last = rng.integers(first[-1])
                 begin = first[np.searchsorted(first, last, side="right") - 1]
             chosen.extend(range(begin, last + 1))
-        kept = np.asarray(chosen[:rows])
-        yield jax.tree.map(jnp.asarray, host.rows(kept))
+        yield tape.rows(np.asarray(chosen[:rows]))
 
 
 @eqx.filter_jit
@@ -62,20 +56,17 @@ def main() -> None:
     add("--histories", choices=("cut", "whole"), required=True)
     add("--updates", type=whole_number(1), default=3000, metavar="N", help="default 3000")
     options = parser.parse_args()
-    config = read_config(options.run)
-    task = get_task(config.domain, config.dataset_name, config.env)
-    dataset = load_dataset(task)
-    agent, learner = load_run(options.run, dataset.observations.shape[1], dataset.actions.shape[1])
-    assert isinstance(agent, SACAgent) and isinstance(learner, SACLearner)
-    tape = histories_of(dataset, task)
+    agent, learner, tape = opened(options.run)
     steps = steps_to_end(tape)
     learner = agent.with_networks(agent.init(jax.random.key(0)), agent.networks(learner))
-    tapes = batches(tape, config.train.batch_size, whole=options.histories == "whole")
+    tapes = batches(
+        tape, read_config(options.run).train.batch_size, whole=options.histories == "whole"
+    )
     print(f"| updates | {' | '.join(f'Q {count} steps before' for count in STEPS)} |")
     print("| --- " * (len(STEPS) + 1) + "|", flush=True)
     for update in range(options.updates + 1):
         if update % 500 == 0:
-            q = q_of_actions(agent, learner, tape)
+            q = np.asarray(q_of_actions(agent, learner, tape))
             cells = (f"{q[steps == count].mean():.1f}" for count in STEPS)
             print(f"| {update} | {' | '.join(cells)} |", flush=True)
         learner = fit(agent, learner, next(tapes), jax.random.fold_in(jax.random.key(1), update))
