@@ -30,3 +30,13 @@ class HistoryStore(eqx.Module):
             episode = jax.random.randint(key, (count,), 0, self.first_rows.shape[0])
             return self.first_rows[episode]
         return jax.random.randint(key, (count,), 0, self.timestep.shape[0])
+
+    def learned_ends(self) -> float:
+        """Expected share of terminal transitions among the real ones before rollouts (eq. 18).
+
+        A rollout that branches off at timestep t has t real transitions before it, and the end of
+        the history among them only where it branches off at the final state.
+        """
+        final = np.append(np.asarray(self.tape.start)[1:], True)
+        ends = (np.asarray(self.tape.next_terminated) & final).sum()
+        return float(ends / np.asarray(self.timestep).sum(dtype=np.float64))

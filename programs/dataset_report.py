@@ -12,6 +12,8 @@ from experience.data.dataset import Dataset, check_dimensions, load_dataset
 from experience.data.quality import Quality, assess
 from experience.data.readers import name_of, split_source
 from experience.data.transitions import world_transitions
+from experience.histories import histories_of
+from experience.history_store import HistoryStore
 from experience.tasks import Task, domain_of, get_task
 from figures.dataset_page import draw_page
 from harness.configuration.groups import EnvConfig, RolloutConfig
@@ -131,7 +133,8 @@ def _markdown(
     parts += ["\n".join(f"- {fact}" for fact in facts)]
     if quality.oddities:
         parts += ["## Look at this", "\n".join(f"- {oddity}." for oddity in quality.oddities)]
-    parts += ["## What to study", "\n".join(f"- {hint}" for hint in _hints(task, quality, scored))]
+    hints = _hints(dataset, task, quality, scored)
+    parts += ["## What to study", "\n".join(f"- {hint}" for hint in hints)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -139,7 +142,7 @@ def _percentile(p: int) -> str:
     return {0: "least", 50: "median", 100: "greatest"}.get(p, f"{p} %")
 
 
-def _hints(task: Task, quality: Quality, scored: bool):
+def _hints(dataset: Dataset, task: Task, quality: Quality, scored: bool):
     yield (
         f"`train.batch_size`: more than {task.horizon}, the steps of an imagined episode at most;"
         " its imagined rows come last, and a shorter tape is cut before them."
@@ -162,3 +165,11 @@ def _hints(task: Task, quality: Quality, scored: bool):
         "`collect.unc_quantile`: 1.0 is the published value; where the greatest uncertainties are"
         " far from the rest, try `collect.unc_quantile=0.9,0.99,1.0`."
     )
+    learned_ends = HistoryStore.from_tape(histories_of(dataset, task)).learned_ends()
+    if learned_ends:
+        share = quality.ends["terminal"] / quality.lengths.sum()
+        yield (
+            f"Q near the ends of episodes: {share:.2%} of the rows are terminal, but"
+            f" {learned_ends:.2%} of the real rows in a replay, where a history goes as far as its"
+            " rollout branches off. Whether critics learn them: `eval_values.py <run>`."
+        )

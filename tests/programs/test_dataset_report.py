@@ -14,8 +14,8 @@ from programs import dataset_report
 from programs.dataset_report import report, task_of
 
 
-@pytest.fixture
-def file(tmp_path):
+def write_walk(path, terminals):
+    """400 rows in episodes of 20, every one that `terminals` does not end by timeout."""
     rng = np.random.default_rng(0)
     timeouts = np.arange(400) % 20 == 19
     states = rng.normal(size=(400, 3)).astype(np.float32)
@@ -23,12 +23,27 @@ def file(tmp_path):
         observations=states,
         actions=rng.uniform(-1, 1, (400, 1)).astype(np.float32),
         rewards=rng.normal(size=400).astype(np.float32),
-        terminals=np.zeros(400, bool),
-        timeouts=timeouts,
+        terminals=terminals,
+        timeouts=timeouts & ~terminals,
         next_observations=np.roll(states, -1, axis=0),
     )
-    own_file.write(tmp_path / "walk.hdf5", rows, {})
-    return tmp_path / "walk.hdf5"
+    own_file.write(path, rows, {})
+    return path
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write_walk(tmp_path / "walk.hdf5", np.zeros(400, bool))
+
+
+def test_how_rare_ends_are_in_what_is_learned(file, tmp_path):
+    task, scored = task_of(str(file), 20, -10.0, 10.0)
+    page, *_ = report(task, tmp_path / "out", scored=scored)
+    assert "ends of episodes" not in page.read_text()
+    task, scored = task_of(str(write_walk(file, np.arange(400) % 40 == 39)), 20, -10.0, 10.0)
+    page, *_ = report(task, tmp_path / "out", scored=scored)
+    # half of the episodes end so; of 0 + 1 + … + 20 rows before a rollout one is the last
+    assert f"2.50% of the rows are terminal, but {0.5 / 210:.2%}" in page.read_text()
 
 
 def test_a_file_with_a_world_model(file, tmp_path, monkeypatch):
