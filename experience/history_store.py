@@ -31,12 +31,13 @@ class HistoryStore(eqx.Module):
             return self.first_rows[episode]
         return jax.random.randint(key, (count,), 0, self.timestep.shape[0])
 
-    def learned_ends(self) -> float:
-        """Expected share of terminal transitions among the real ones before rollouts (eq. 18).
+    def end_shares(self) -> tuple[float, float]:
+        """The share of terminal transitions: among all, and among the real ones before rollouts.
 
-        A rollout that branches off at timestep t has t real transitions before it, and the end of
-        the history among them only where it branches off at the final state.
+        A rollout that branches off at timestep t has t real transitions before it (eq. 18), and the
+        end of the history among them only where it branches off at the final state.
         """
-        final = np.append(np.asarray(self.tape.start)[1:], True)
-        ends = (np.asarray(self.tape.next_terminated) & final).sum()
-        return float(ends / np.asarray(self.timestep).sum(dtype=np.float64))
+        rows = self.tape.learnable()
+        ends = float((rows.next_terminated & rows.mask).sum())
+        before = np.asarray(self.timestep, np.int64).sum()
+        return ends / float(rows.mask.sum()), ends / float(before)

@@ -165,11 +165,10 @@ def _hints(dataset: Dataset, task: Task, quality: Quality, scored: bool):
         "`collect.unc_quantile`: 1.0 is the published value; where the greatest uncertainties are"
         " far from the rest, try `collect.unc_quantile=0.9,0.99,1.0`."
     )
-    learned_ends = HistoryStore.from_tape(histories_of(dataset, task)).learned_ends()
-    if learned_ends:
-        share = quality.ends["terminal"] / quality.lengths.sum()
+    stored, learned = HistoryStore.from_tape(histories_of(dataset, task)).end_shares()
+    if stored:
         yield (
-            f"Q near the ends of episodes: {share:.2%} of the rows are terminal, but"
-            f" {learned_ends:.2%} of the real rows in a replay, where a history goes as far as its"
+            f"Q near the ends of episodes: {stored:.2%} of the transitions are terminal, but"
+            f" {learned:.2%} of the real ones in a replay, where a history goes as far as its"
             " rollout branches off. Whether critics learn them: `eval_values.py <run>`."
         )

@@ -1,4 +1,4 @@
-"""results/loco/ends.py finds the ends of a dataset's episodes, and how rare agents see them."""
+"""results/loco/ends.py finds the ends of a dataset's episodes."""
 
 import runpy
 
@@ -32,10 +32,3 @@ def tape():
 
 def test_steps_to_the_end_of_episodes_that_terminate(tape):
     assert ends["steps_to_end"](tape).tolist() == [1, 0, -1, -1, -1, 2, 1, 0]
-
-
-def test_an_end_is_seen_only_where_a_rollout_branches_off_at_the_final_row(tape):
-    # by the episode's row that it branches off at, what was seen before it
-    seen = [[0, 1, 2], [0, 1], [0, 1, 2, 3]]
-    ends_seen = 1 + 0 + 1
-    assert ends["shares"](tape) == (2 / 6, ends_seen / sum(map(sum, seen)))

@@ -40,14 +40,6 @@ def steps_to_end(tape: Tape) -> Int[np.ndarray, " transition"]:
     return np.where(mask & terminated[end], end - np.arange(len(mask)), -1)
 
 
-def shares(tape: Tape) -> tuple[float, float]:
-    """Of real transitions, the share that terminates: in the dataset, and in what agents learn
-    from, where a history is in as far as the row that a rollout branches off from (eq. 18)."""
-    ends = (steps_to_end(tape) == 0).sum()
-    seen = np.asarray(HistoryStore.from_tape(tape).timestep, np.int64).sum()
-    return ends / np.asarray(tape.learnable().mask).sum(), ends / seen
-
-
 def opened(run: Path) -> tuple[SACAgent, SACLearner, Tape]:
     """The agent that the run in this directory ended with, and its dataset's histories; UserError
     if none of them terminates."""
@@ -75,7 +67,7 @@ def study(run: Path) -> None:
     steps = steps_to_end(tape)
     q = np.asarray(q_of_actions(agent, learner, tape))
     reward = np.asarray(tape.learnable().next_reward)
-    of_rows, of_learned = shares(tape)
+    of_rows, of_learned = HistoryStore.from_tape(tape).end_shares()
     print(
         f"{run}\nends are {of_rows:.2%} of the transitions, and {of_learned:.2%} of the real ones"
         " that are learned from\n"

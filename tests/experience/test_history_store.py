@@ -36,14 +36,15 @@ def store() -> HistoryStore:
 
 
 def test_the_share_of_ends_is_that_of_all_prefixes(store):
-    real = ends = 0
+    stored = real = ends = 0
     for length, terminal in EPISODES:
         kept = min(length, HORIZON)
+        stored += kept
         for branch in range(kept + 1):
             real += branch
             ends += terminal and branch == length
-    assert (ends, real) == (3, 10 + 28 + 1 + 55 + 45)
-    assert store.learned_ends() == pytest.approx(ends / real)
+    assert (ends, stored, real) == (3, 31, 10 + 28 + 1 + 55 + 45)
+    assert store.end_shares() == pytest.approx((ends / stored, ends / real))
 
 
 def test_rollouts_branch_off_anywhere_or_at_the_first_states(store):

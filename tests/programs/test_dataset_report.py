@@ -43,7 +43,7 @@ def test_how_rare_ends_are_in_what_is_learned(file, tmp_path):
     task, scored = task_of(str(write_walk(file, np.arange(400) % 40 == 39)), 20, -10.0, 10.0)
     page, *_ = report(task, tmp_path / "out", scored=scored)
     # half of the episodes end so; of 0 + 1 + … + 20 rows before a rollout one is the last
-    assert f"2.50% of the rows are terminal, but {0.5 / 210:.2%}" in page.read_text()
+    assert f"2.50% of the transitions are terminal, but {0.5 / 210:.2%}" in page.read_text()
 
 
 def test_a_file_with_a_world_model(file, tmp_path, monkeypatch):
