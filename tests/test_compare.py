@@ -29,8 +29,8 @@ def keep(folder, seed: int, score: float, over: float | None) -> None:
         (folder / "values.json").write_text(json.dumps(values))
 
 
-def told(folder, monkeypatch, capsys) -> list[str]:
-    monkeypatch.setattr(sys, "argv", ["compare.py", str(folder)])
+def told(folder, monkeypatch, capsys, *flags: str) -> list[str]:
+    monkeypatch.setattr(sys, "argv", ["compare.py", str(folder), *flags])
     monkeypatch.setattr(sys, "path", list(sys.path))
     runpy.run_path(str(SCRIPT), run_name="__main__")
     return capsys.readouterr().out.strip().split("\n")
@@ -61,3 +61,17 @@ def test_baselines_of_the_same_dataset(tmp_path, monkeypatch, capsys):
     assert line == (
         "| iql | 0, 1 | 22.5 [15, 30] | 50 [40, 60] | 10,000 [10,000, 10,000] | 10 [10, 10] |"
     )
+
+
+def test_baselines_after_as_many_minutes_as_ours(tmp_path, monkeypatch, capsys):
+    keep(tmp_path / "x" / "base_0", 0, 0.1, None)
+    lines = ["dataset,algorithm,seed,step,train_seconds,score", "x,behaviour,0,0,0,0.05"]
+    # seed 1 was stopped before
+    for seed, steps in ((0, (5000, 10000, 15000)), (1, (5000,))):
+        for step in steps:
+            lines.append(f"x,iql,{seed},{step},{step * 0.06},{step / 1e5}")
+    (tmp_path / "baselines.csv").write_text("\n".join(lines))
+    *_, data, iql = told(tmp_path / "x", monkeypatch, capsys, "--minutes", "11")
+    assert data == "| behaviour | 0 | 5 | 5 | 0 | 0 |"
+    assert iql == "| iql | 0 | 10 | 10 | 10,000 | 10 |"
+    assert told(tmp_path / "x", monkeypatch, capsys)[-1].startswith("| iql | 0, 1 | 10 [5, 15] |")

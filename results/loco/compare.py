@@ -1,11 +1,12 @@
 """The settings of a dataset side by side: scores, horizons, and Q-values against the truth.
 
-    python results/loco/compare.py results/loco/hopper-own-random-v2
+    python results/loco/compare.py results/loco/hopper-own-random-v2 [--minutes 20]
 
 Reads the kept runs `<setting>_<seed>` (results/thin.py, eval_values.py) and prints a Markdown
 table, means over seeds with 95 % bootstrap intervals. Scores (in percent) and horizons are means
 over the last tenth of training. What baselines.csv beside the folder has of the dataset
-(benchmarks/baselines/train.py) follows in a table of its own.
+(benchmarks/baselines/train.py) follows in a table of its own, with --minutes as far as each had
+come then.
 """
 
 import csv
@@ -69,8 +70,11 @@ def table(runs: list[RunRecord]) -> str:
     return "\n".join(lines)
 
 
-def baselines(file: Path, dataset: str) -> str:
-    """The baselines' table, a line for each algorithm; empty without evaluations of the dataset."""
+def baselines(file: Path, dataset: str, minutes: float | None = None) -> str:
+    """The baselines' table, a line for each algorithm; empty without evaluations of the dataset.
+
+    After `minutes` of a core each, for the seeds that were trained as long; None: after all.
+    """
     trainings: dict[str, dict[str, list[dict]]] = defaultdict(lambda: defaultdict(list))
     if file.exists():
         with open(file, newline="") as opened:
@@ -85,24 +89,39 @@ def baselines(file: Path, dataset: str) -> str:
     lines = [f"| baseline | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
     for algorithm, seeds in trainings.items():
         figures = {column: [] for column in columns}
-        for rows in seeds.values():
+        trained = {seed: kept for seed in seeds if (kept := so_far(seeds[seed], minutes))}
+        for rows in trained.values():
             scores, steps = ([float(row[name]) for row in rows] for name in ("score", "step"))
             late = [s for s, step in zip(scores, steps, strict=True) if step >= 0.9 * steps[-1]]
-            minutes = float(rows[-1]["train_seconds"]) / 60
-            numbers = (100 * sum(late) / len(late), 100 * max(scores), steps[-1], minutes)
+            took = float(rows[-1]["train_seconds"]) / 60
+            numbers = (100 * sum(late) / len(late), 100 * max(scores), steps[-1], took)
             for column, number in zip(columns, numbers, strict=True):
                 figures[column].append(number)
         cells = [told(figures[column]) for column in columns]
-        lines.append(f"| {algorithm} | {', '.join(sorted(seeds))} | {' | '.join(cells)} |")
+        lines.append(f"| {algorithm} | {', '.join(sorted(trained))} | {' | '.join(cells)} |")
     return "\n".join(lines) if trainings else ""
+
+
+def so_far(rows: list[dict[str, str]], minutes: float | None) -> list[dict[str, str]]:
+    """The evaluations of a training's first minutes; none of a training that was shorter."""
+    seconds = [float(row["train_seconds"]) for row in rows]
+    # `behaviour` takes no time
+    if minutes is None or seconds[-1] == 0:
+        return rows
+    if seconds[-1] < 60 * minutes:
+        return []
+    return [row for row, at in zip(rows, seconds, strict=True) if at <= 60 * minutes]
 
 
 def main() -> None:
     parser = Flags(__doc__)
     parser.add_argument("folder", type=Path, help="kept runs of one dataset")
-    folder = parser.parse_args().folder
+    parser.add_argument("--minutes", type=float, help="of a core, for each baseline (default: all)")
+    options = parser.parse_args()
+    folder, minutes = options.folder, options.minutes
     print(table(find_runs([str(folder)], metrics.SCORE)))
-    print("", baselines(folder.parent / "baselines.csv", folder.resolve().name), sep="\n")
+    file = folder.parent / "baselines.csv"
+    print("", baselines(file, folder.resolve().name, minutes), sep="\n")
 
 
 if __name__ == "__main__":
