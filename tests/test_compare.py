@@ -70,8 +70,10 @@ def test_baselines_after_as_many_minutes_as_ours(tmp_path, monkeypatch, capsys):
     for seed, steps in ((0, (5000, 10000, 15000)), (1, (5000,))):
         for step in steps:
             lines.append(f"x,iql,{seed},{step},{step * 0.06},{step / 1e5}")
+    lines.append("x,cql,0,5000,600,0.1")
     (tmp_path / "baselines.csv").write_text("\n".join(lines))
     *_, data, iql = told(tmp_path / "x", monkeypatch, capsys, "--minutes", "11")
     assert data == "| behaviour | 0 | 5 | 5 | 0 | 0 |"
     assert iql == "| iql | 0 | 10 | 10 | 10,000 | 10 |"
-    assert told(tmp_path / "x", monkeypatch, capsys)[-1].startswith("| iql | 0, 1 | 10 [5, 15] |")
+    *_, iql, cql = told(tmp_path / "x", monkeypatch, capsys)
+    assert iql.startswith("| iql | 0, 1 | 10 [5, 15] |") and cql.startswith("| cql | 0 | 10 |")

@@ -90,6 +90,8 @@ def baselines(file: Path, dataset: str, minutes: float | None = None) -> str:
     for algorithm, seeds in trainings.items():
         figures = {column: [] for column in columns}
         trained = {seed: kept for seed in seeds if (kept := so_far(seeds[seed], minutes))}
+        if not trained:
+            continue
         for rows in trained.values():
             scores, steps = ([float(row[name]) for row in rows] for name in ("score", "step"))
             late = [s for s, step in zip(scores, steps, strict=True) if step >= 0.9 * steps[-1]]
