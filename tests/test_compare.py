@@ -63,7 +63,7 @@ def test_baselines_of_the_same_dataset(tmp_path, monkeypatch, capsys):
     )
 
 
-def test_baselines_after_as_many_minutes_as_ours(tmp_path, monkeypatch, capsys):
+def test_baselines_after_so_many_minutes(tmp_path, monkeypatch, capsys):
     keep(tmp_path / "x" / "base_0", 0, 0.1, None)
     lines = ["dataset,algorithm,seed,step,train_seconds,score", "x,behaviour,0,0,0,0.05"]
     # seed 1 was stopped before

@@ -1,6 +1,6 @@
 """The settings of a dataset side by side: scores, horizons, and Q-values against the truth.
 
-    python results/loco/compare.py results/loco/hopper-own-random-v2 [--minutes 20]
+    python results/loco/compare.py results/loco/hopper-own-random-v2 [--minutes 19]
 
 Reads the kept runs `<setting>_<seed>` (results/thin.py, eval_values.py) and prints a Markdown
 table, means over seeds with 95 % bootstrap intervals. Scores (in percent) and horizons are means
@@ -86,7 +86,8 @@ def baselines(file: Path, dataset: str, minutes: float | None = None) -> str:
                         of_seed.clear()
                     of_seed.append(row)
     columns = ["score", "best evaluation", "updates", "minutes of a core"]
-    lines = [f"| baseline | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
+    head = [f"| baseline | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
+    lines = []
     for algorithm, seeds in trainings.items():
         figures = {column: [] for column in columns}
         trained = {seed: kept for seed in seeds if (kept := so_far(seeds[seed], minutes))}
@@ -101,7 +102,7 @@ def baselines(file: Path, dataset: str, minutes: float | None = None) -> str:
                 figures[column].append(number)
         cells = [told(figures[column]) for column in columns]
         lines.append(f"| {algorithm} | {', '.join(sorted(trained))} | {' | '.join(cells)} |")
-    return "\n".join(lines) if trainings else ""
+    return "\n".join(head + lines) if lines else ""
 
 
 def so_far(rows: list[dict[str, str]], minutes: float | None) -> list[dict[str, str]]:
