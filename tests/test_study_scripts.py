@@ -64,6 +64,7 @@ def composed(program: str, arguments: list[str]):
     [
         ("results/run_studies.sh 0", 12),
         ("results/loco/run_studies.sh hopper-own-mix-v2 0 1", 13),
+        ("results/loco/run_studies.sh --quick hopper-own-random-v2", 12),
         ("results/loco/iterated_data.sh hopper 1", 1),
         ("results/bandit/run.sh shipped", 4),
         ("results/bandit/run.sh published bandit.pkl", 8),

@@ -2,15 +2,24 @@
 # The paper's claims on real locomotion: everything that results/loco compares, one run after the
 # other, each kept in results/loco/<dataset>/<setting>_<seed> as it ends.
 #
-#     bash results/loco/run_studies.sh <dataset> [seed ...]      (seeds: 0 1 2; 13 agents a seed)
+#     bash results/loco/run_studies.sh [--quick] <dataset> [seed ...]      (seeds: 0 1 2; 13 agents a seed)
 #     taskset -c 1 bash results/loco/run_studies.sh halfcheetah-own-mix-v2 0
 #
 # The seeds of a setting are trained in one process, at 0.6 to 0.7 of the cost of one after the other,
-# which is half an hour each on one core. The datasets are those of make_dataset.py and
+# which is half an hour each on one core; --quick, with an agent that has no memory and learns from 64
+# transitions, minutes. The datasets are those of make_dataset.py and
 # results/loco/iterated_data.sh. Run it again after an interruption, with other seeds or the same:
 # what results/loco has already is skipped and cut runs go on. Two datasets may run side by side.
 set -u
 cd "$(dirname "$0")/../.."
+base=base prefix=''
+program=(offline_cont.py --config-name=base)
+if [ "$1" = --quick ]; then
+    base=markov_batch_size=64
+    prefix=${base}_
+    program=(offline_markov.py --config-name=base_markov train.batch_size=64)
+    shift
+fi
 python=${PYTHON:-python} dataset=$1
 shift
 (($#)) || set -- 0 1 2
@@ -46,11 +55,11 @@ kept() {
     done
 }
 agent() {
-    kept "$1" offline_cont.py --config-name=base "${@:2}"
+    kept "$prefix$1" "${program[@]}" "${@:2}"
 }
 
 world --config-name=base
-agent base
+kept "$base" "${program[@]}"
 for length in 5 1 20; do
     agent "max_rollout_len=$length" collect.max_rollout_len="$length"
 done
@@ -60,12 +69,13 @@ done
 for penalty in 1.0 5.0; do
     agent "penalty_coef=$penalty" collect.penalty_coef="$penalty"
 done
-kept markov offline_markov.py --config-name=base_markov
-world --config-name=base_no_ln
-kept no_ln offline_cont.py --config-name=base_no_ln
+[ "$prefix" ] || kept markov offline_markov.py --config-name=base_markov
 for weight in 0.05 0.5 0.95; do
     agent "real_weight=$weight" train.real_weight="$weight"
 done
+world --config-name=base_no_ln
+agent no_ln ensemble.has_ln=false 'ensemble.domain=ensemble_${domain}_no_ln' \
+    ensemble.save_dir=offline_world/ckpt/loco_small_no_ln
 
 if ((${#failed[@]})); then
     printf 'failed: %s\n' "${failed[@]}" >&2

@@ -83,8 +83,17 @@ class Cluster:
         assert result.returncode == 0, f"{words}: {result.stdout}{result.stderr}"
         return result.stdout
 
-    def stop(self) -> None:
+    def log(self) -> str:
+        """The last of what the daemons logged."""
+        logs = (file.read_text() for file in sorted(self.folder.glob("slurm*.log")))
+        return "".join(log[-3000:] for log in logs)
+
+    def cancel(self) -> None:
+        """Every job there is."""
         subprocess.run(["scancel", "--user=root"], env=os.environ | self.environment, check=False)
+
+    def stop(self) -> None:
+        self.cancel()
         for process in reversed(self._running):
             process.terminate()
             process.wait(60)
@@ -114,8 +123,7 @@ class Cluster:
             if "idle" in state.stdout.split():
                 return
             time.sleep(0.2)
-        logs = "".join(file.read_text() for file in sorted(self.folder.glob("slurm*.log")))
-        raise TimeoutError(f"the node did not come up: {state.stdout}{state.stderr}{logs[-3000:]}")
+        raise TimeoutError(f"the node did not come up: {state.stdout}{state.stderr}{self.log()}")
 
 
 def _program(name: str) -> str | None:

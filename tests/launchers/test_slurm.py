@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 
 import pytest
@@ -50,6 +51,22 @@ def cluster(tmp_path_factory):
     cluster.stop()
 
 
+@pytest.fixture
+def sweep(cluster):
+    """Begins sweeps; what a failed test leaves of them is gone before the next one."""
+    begun = []
+
+    def begin(*arguments, **variables):
+        begun.append(Sweep(cluster, *arguments, **variables))
+        return begun[-1]
+
+    yield begin
+    cluster.cancel()
+    for each in begun:
+        each.process.kill()
+        each.process.communicate()
+
+
 class Sweep:
     """A sweep of a program, as its command sees it and as SLURM does."""
 
@@ -64,31 +81,35 @@ class Sweep:
                 return
             assert self.process.poll() is None, self.process.communicate()
             time.sleep(0.05)
-        raise TimeoutError(self.log())
+        raise TimeoutError(self.cluster.log() + self.log())
 
     def state(self, job):
         return self.cluster.command("squeue", "--noheader", f"--jobs={job}", "--format=%T").strip()
 
-    def begin_now(self, job):
-        """SLURM lets a job that was requeued wait for two minutes."""
+    def begin_soon(self, job):
+        """SLURM lets a requeued job wait for two minutes; its credentials need ten seconds."""
         self.wait_until(lambda: self.state(job) == "PENDING")
-        self.cluster.command("scontrol", "update", f"jobid={job}", "starttime=now")
+        self.cluster.command("scontrol", "update", f"jobid={job}", "starttime=now+10")
+        self.wait_until(lambda: self.state(job) != "PENDING")
 
     def log(self):
         files = sorted(self.folder.rglob("*_log.out"))
         return "".join(file.read_text() for file in files)
 
     def end(self):
-        out, err = self.process.communicate(timeout=300)
+        try:
+            out, err = self.process.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(self.cluster.log() + self.log()) from None
         return self.process.returncode, out, err
 
 
 @pytest.mark.parametrize("how", ["near the limit", "by hand", "preempted", "cancelled"])
-def test_a_job_that_slurm_stops_goes_on_unless_it_was_cancelled(cluster, tmp_path, how):
+def test_a_job_that_slurm_stops_goes_on_unless_it_was_cancelled(cluster, sweep, tmp_path, how):
     (tmp_path / "program.py").write_text(PROGRAM)
-    sweep = Sweep(cluster, tmp_path, tmp_path / "program.py", "seed=0", PYTHONPATH=str(REPOSITORY))
+    begun = sweep(tmp_path, tmp_path / "program.py", "seed=0", PYTHONPATH=str(REPOSITORY))
     run = tmp_path / "runs/offline_cont/pendulum-random-v1/default/seed0"
-    sweep.wait_until((run / "begun").exists)
+    begun.wait_until((run / "begun").exists)
     (job,) = cluster.command("squeue", "--noheader", "--format=%i").split()
     name = "SIGTERM"
     if how == "near the limit":
@@ -104,42 +125,42 @@ def test_a_job_that_slurm_stops_goes_on_unless_it_was_cancelled(cluster, tmp_pat
         )
     else:
         cluster.command("scancel", job)
-    sweep.wait_until(lambda: f"stopped by {name}, saved at step 7" in sweep.log())
+    begun.wait_until(lambda: f"stopped by {name}, saved at step 7" in begun.log())
     if how == "cancelled":
-        sweep.wait_until(lambda: not sweep.state(job))
+        begun.wait_until(lambda: not begun.state(job))
         record = cluster.command("scontrol", "show", "job", job)
         assert "JobState=CANCELLED" in record and "Restarts=0" in record
-        sweep.process.send_signal(signal.SIGINT)
-        assert sweep.end()[0] == 128 + signal.SIGINT
+        begun.process.send_signal(signal.SIGINT)
+        assert begun.end()[0] == 128 + signal.SIGINT
         return
-    sweep.begin_now(job)
-    code, out, err = sweep.end()
-    assert code == 0, err + sweep.log()
+    begun.begin_soon(job)
+    code, out, err = begun.end()
+    assert code == 0, err + begun.log()
     assert "/.submitit; this command waits for them" in out
-    assert f"continuing {run.relative_to(tmp_path)}" in sweep.log()
-    assert "Traceback" not in sweep.log() and (run / "finished.json").exists()
+    assert f"continuing {run.relative_to(tmp_path)}" in begun.log()
+    assert "Traceback" not in begun.log() and (run / "finished.json").exists()
 
 
-def test_a_preempted_agent_equals_an_uninterrupted_one(cluster, tmp_path):
+def test_a_preempted_agent_equals_an_uninterrupted_one(cluster, sweep, tmp_path):
     """One of a sweep's two jobs is requeued; the sweep given again finds both finished."""
     succeed(tmp_path, "offline_world/cont_ensemble.py", "-m", *WORLD, "seed=0,1")
     succeed(tmp_path, "offline_cont.py", *LONGER, "seed=0", "run_dir=whole", PJRT_NPROC="1")
     where = "runs/offline_cont/pendulum-random-v1"
     arguments = (*LONGER, "seed=0,1", "wandb.mode=offline")
-    sweep = Sweep(cluster, tmp_path, "offline_cont.py", *arguments, WANDB_MODE="offline")
+    begun = sweep(tmp_path, "offline_cont.py", *arguments, WANDB_MODE="offline")
 
     def rows():
         return [file.read_text().count("\n") for file in tmp_path.glob(f"{where}/*/seed0/*.jsonl")]
 
-    sweep.wait_until(lambda: max(rows(), default=0) >= 10)
+    begun.wait_until(lambda: max(rows(), default=0) >= 10)
     jobs = cluster.command("squeue", "--noheader", "--format=%i %K").splitlines()
     job = next(line.split()[0] for line in jobs if line.split()[1] == "0")
     cluster.command("scontrol", "requeue", job)
-    sweep.begin_now(job)
-    code, _, err = sweep.end()
+    begun.begin_soon(job)
+    code, _, err = begun.end()
     assert code == 0, err
     (run,) = tmp_path.glob(f"{where}/*/seed0")
-    assert "stopped by SIGTERM, saved at step" in sweep.log()
+    assert "stopped by SIGTERM, saved at step" in begun.log()
     assert_same_agents(tmp_path / "whole/agent", run / "agent")
     whole, pieces = (
         timeless(read_rows(folder / "metrics.jsonl")) for folder in (tmp_path / "whole", run)
@@ -150,7 +171,7 @@ def test_a_preempted_agent_equals_an_uninterrupted_one(cluster, tmp_path):
     names = [path.name.rpartition("-")[2] for path in run.glob("wandb/offline-run-*")]
     assert names == 2 * [(run / "wandb_id.txt").read_text().strip()]
 
-    again = Sweep(cluster, tmp_path, "offline_cont.py", *arguments)
+    again = sweep(tmp_path, "offline_cont.py", *arguments)
     code, _, err = again.end()
     assert code == 0, err
-    assert sweep.log().count(" is finished, score ") == 2
+    assert begun.log().count(" is finished, score ") == 2
