@@ -92,6 +92,11 @@ def test_every_command_is_understood(tmp_path, script, agents):
             "loco/r/base_0/values.json",
             ["+seeds=[1]", *12 * ["+seeds=[0,1]"]],
         ),
+        (
+            "loco/run_studies.sh --quick r 0",
+            "loco/quick/r/base_0/values.json",
+            11 * ["+seeds=[0]"],
+        ),
         ("bandit/run.sh shipped", "bandit/shipped/3e-6/0_0/metrics.jsonl", 3 * ["seed=0"]),
     ],
 )

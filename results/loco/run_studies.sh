@@ -6,17 +6,17 @@
 #     taskset -c 1 bash results/loco/run_studies.sh halfcheetah-own-mix-v2 0
 #
 # The seeds of a setting are trained in one process, at 0.6 to 0.7 of the cost of one after the other,
-# which is half an hour each on one core; --quick, with an agent that has no memory and learns from 64
-# transitions, minutes. The datasets are those of make_dataset.py and
-# results/loco/iterated_data.sh. Run it again after an interruption, with other seeds or the same:
-# what results/loco has already is skipped and cut runs go on. Two datasets may run side by side.
+# which is half an hour each on one core. --quick is for an agent that has no memory and learns from 64
+# transitions: three seeds in ten minutes, kept in results/loco/quick. The datasets are those of
+# make_dataset.py and results/loco/iterated_data.sh. Run it again after an interruption, with other
+# seeds or the same: what results/ has already is skipped and cut runs go on. Two datasets may run
+# side by side.
 set -u
 cd "$(dirname "$0")/../.."
-base=base prefix=''
+room=loco
 program=(offline_cont.py --config-name=base)
 if [ "$1" = --quick ]; then
-    base=markov_batch_size=64
-    prefix=${base}_
+    room=loco/quick
     program=(offline_markov.py --config-name=base_markov train.batch_size=64)
     shift
 fi
@@ -41,12 +41,12 @@ kept() {
     local setting=$1 missing='' seed folder copy
     shift
     for seed in "${seeds[@]}"; do
-        [ -e "results/loco/$dataset/${setting}_$seed/values.json" ] || missing+=,$seed
+        [ -e "results/$room/$dataset/${setting}_$seed/values.json" ] || missing+=,$seed
     done
     [ "$missing" ] || return 0
-    run "${missing#,}" "$@" --config-path=configs/loco_small run_root="runs/loco/$setting"
-    for folder in "runs/loco/$setting"/*/"$dataset"/*/seed*; do
-        copy=results/loco/$dataset/${setting}_${folder##*/seed}
+    run "${missing#,}" "$@" --config-path=configs/loco_small run_root="runs/$room/$setting"
+    for folder in "runs/$room/$setting"/*/"$dataset"/*/seed*; do
+        copy=results/$room/$dataset/${setting}_${folder##*/seed}
         [ -e "$folder/finished.json" ] && [ ! -e "$copy/values.json" ] || continue
         "$python" results/thin.py "$folder" --out "${copy%/*}" --name "${copy##*/}" ||
             failed+=("$folder")
@@ -55,11 +55,11 @@ kept() {
     done
 }
 agent() {
-    kept "$prefix$1" "${program[@]}" "${@:2}"
+    kept "$1" "${program[@]}" "${@:2}"
 }
 
 world --config-name=base
-kept "$base" "${program[@]}"
+agent base
 for length in 5 1 20; do
     agent "max_rollout_len=$length" collect.max_rollout_len="$length"
 done
@@ -69,7 +69,7 @@ done
 for penalty in 1.0 5.0; do
     agent "penalty_coef=$penalty" collect.penalty_coef="$penalty"
 done
-[ "$prefix" ] || kept markov offline_markov.py --config-name=base_markov
+[ "$room" = loco/quick ] || kept markov offline_markov.py --config-name=base_markov
 for weight in 0.05 0.5 0.95; do
     agent "real_weight=$weight" train.real_weight="$weight"
 done
