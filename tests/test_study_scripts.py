@@ -64,7 +64,7 @@ def composed(program: str, arguments: list[str]):
     [
         ("results/run_studies.sh 0", 12),
         ("results/loco/run_studies.sh hopper-own-mix-v2 0 1", 13),
-        ("results/loco/run_studies.sh --quick hopper-own-random-v2", 12),
+        ("results/loco/run_studies.sh --quick hopper-own-random-v2", 11),
         ("results/loco/iterated_data.sh hopper 1", 1),
         ("results/bandit/run.sh shipped", 4),
         ("results/bandit/run.sh published bandit.pkl", 8),
@@ -95,7 +95,7 @@ def test_every_command_is_understood(tmp_path, script, agents):
         (
             "loco/run_studies.sh --quick r 0",
             "loco/quick/r/base_0/values.json",
-            11 * ["+seeds=[0]"],
+            10 * ["+seeds=[0]"],
         ),
         ("bandit/run.sh shipped", "bandit/shipped/3e-6/0_0/metrics.jsonl", 3 * ["seed=0"]),
     ],

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The paper's claims on real locomotion: everything that results/loco compares, one run after the
-# other, each kept in results/loco/<dataset>/<setting>_<seed> as it ends.
+# other, each kept in results/loco[/quick]/<dataset>/<setting>_<seed> as it ends.
 #
-#     bash results/loco/run_studies.sh [--quick] <dataset> [seed ...]      (seeds: 0 1 2; 13 agents a seed)
+#     bash results/loco/run_studies.sh [--quick] <dataset> [seed ...]      (seeds: 0 1 2; 13 or 11 agents a seed)
 #     taskset -c 1 bash results/loco/run_studies.sh halfcheetah-own-mix-v2 0
 #
 # The seeds of a setting are trained in one process, at 0.6 to 0.7 of the cost of one after the other,
@@ -69,13 +69,14 @@ done
 for penalty in 1.0 5.0; do
     agent "penalty_coef=$penalty" collect.penalty_coef="$penalty"
 done
-[ "$room" = loco/quick ] || kept markov offline_markov.py --config-name=base_markov
 for weight in 0.05 0.5 0.95; do
     agent "real_weight=$weight" train.real_weight="$weight"
 done
-world --config-name=base_no_ln
-agent no_ln ensemble.has_ln=false 'ensemble.domain=ensemble_${domain}_no_ln' \
-    ensemble.save_dir=offline_world/ckpt/loco_small_no_ln
+if [ "$room" = loco ]; then
+    kept markov offline_markov.py --config-name=base_markov
+    world --config-name=base_no_ln
+    kept no_ln offline_cont.py --config-name=base_no_ln
+fi
 
 if ((${#failed[@]})); then
     printf 'failed: %s\n' "${failed[@]}" >&2
